@@ -1,0 +1,222 @@
+//! Reading and checking an input: what `validate` and `import` have in common.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::{FormatArg, Shared};
+use super::exit::{Exit, Failure};
+use super::settings;
+use crate::batch::{Index, IndexBuilder};
+use crate::catalog::Catalog;
+use crate::input::blocks::Blocks;
+use crate::input::layout::Layout;
+use crate::input::open::{Fingerprint, Format, OpenError, open};
+use crate::issue::{Code, Issue, Problem};
+use crate::validate::pipeline::{self, Verdict};
+use crate::validate::references::References;
+
+/// An input, its catalog and its mapping, before a row is read.
+pub struct Loaded {
+    /// The catalog.
+    pub catalog: Arc<Catalog>,
+    /// What the columns mean.
+    pub layout: Arc<Layout>,
+    /// The header as it stands in the file, for rows that are set aside.
+    pub header: Option<Vec<u8>>,
+    /// The file as it is now; none for standard input.
+    pub fingerprint: Option<Fingerprint>,
+    /// What is wrong with the header, or the file as a whole.
+    pub problems: Vec<Problem>,
+    blocks: Option<Blocks<Box<dyn io::Read + Send>>>,
+}
+
+/// What checking the rows came to.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The valid rows.
+    pub index: Index,
+    /// What they refer to.
+    pub references: References,
+    /// Issues by code.
+    pub issues: BTreeMap<Code, u64>,
+    /// Whether the header, or the file as a whole, has issues: no row can be trusted then.
+    pub broken: bool,
+}
+
+/// Told of everything found.
+pub trait Listener {
+    /// An issue.
+    fn issue(&mut self, issue: &Issue) -> io::Result<()>;
+    /// A row, valid or not, as it stands in the file.
+    fn row(&mut self, raw: &[u8], valid: bool) -> io::Result<()>;
+}
+
+/// Opens an input and reads catalog, mapping and header.
+///
+/// # Errors
+/// What keeps the rows from being read at all.
+pub fn load(input: &Path, format: Option<FormatArg>, shared: &Shared) -> Result<Loaded, Failure> {
+    let catalog = Arc::new(settings::catalog(shared, Some(input))?);
+    let mapping = settings::mapping(shared)?;
+    let stdin = input.as_os_str() == "-";
+    let fingerprint = if stdin {
+        None
+    } else {
+        Some(
+            Fingerprint::of(input)
+                .map_err(|error| Failure::internal(format!("the input: {error}")))?,
+        )
+    };
+    let opened = match open(input, format.map(Format::from)) {
+        Ok(opened) => opened,
+        Err(error) => return of_open_error(error, catalog, fingerprint),
+    };
+    let mut blocks = Blocks::new(opened.reader, opened.format);
+    let mut loaded = Loaded {
+        catalog,
+        layout: Arc::new(Layout::of_json_lines(mapping.clone())),
+        header: None,
+        fingerprint,
+        problems: Vec::new(),
+        blocks: None,
+    };
+    if opened.format != Format::Jsonl {
+        match blocks.header() {
+            Ok(Some(header)) => {
+                let (layout, problems) = Layout::of_header(opened.format, &header, mapping);
+                loaded.layout = Arc::new(layout);
+                loaded.problems = problems;
+                loaded.header = Some(header.bytes.trim_ascii_end().to_vec());
+            }
+            Ok(None) => {
+                let message = "the file is empty; the first line must name the columns";
+                loaded
+                    .problems
+                    .push(Problem::new("", Code::MissingField, message));
+                return Ok(loaded);
+            }
+            Err(error) => {
+                loaded.problems.push(unreadable(&error)?);
+                return Ok(loaded);
+            }
+        }
+    }
+    if !loaded.layout.unusable {
+        loaded.blocks = Some(blocks);
+    }
+    Ok(loaded)
+}
+
+fn of_open_error(
+    error: OpenError,
+    catalog: Arc<Catalog>,
+    fingerprint: Option<Fingerprint>,
+) -> Result<Loaded, Failure> {
+    let Some(code) = error.code() else {
+        return Err(match error {
+            OpenError::UnknownFormat { .. } => Failure::usage(error),
+            other => Failure::internal(format!("the input: {other}")),
+        });
+    };
+    Ok(Loaded {
+        catalog,
+        layout: Arc::new(Layout::of_json_lines(Default::default())),
+        header: None,
+        fingerprint,
+        problems: vec![Problem::new("", code, error.to_string())],
+        blocks: None,
+    })
+}
+
+/// A stream that breaks in the middle is bad input; anything else is trouble with the machine.
+fn unreadable(error: &io::Error) -> Result<Problem, Failure> {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::InvalidData
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::Other => {
+            let message =
+                format!("the compressed file is damaged or cut short from here on ({error})");
+            Ok(Problem::new("", Code::Compression, message))
+        }
+        _ => Err(Failure::internal(format!("cannot read the input: {error}"))),
+    }
+}
+
+impl Loaded {
+    /// Checks every row and tells `listener` what is found, in file order.
+    ///
+    /// # Errors
+    /// When reading, or the listener, fails.
+    pub fn check(&mut self, listener: &mut impl Listener) -> Result<Outcome, Failure> {
+        let mut outcome = Outcome {
+            broken: !self.problems.is_empty(),
+            ..Outcome::default()
+        };
+        for problem in &self.problems {
+            *outcome.issues.entry(problem.code).or_default() += 1;
+            let problem = problem.clone();
+            listener
+                .issue(&Issue {
+                    row: 0,
+                    line: 1,
+                    problem,
+                })
+                .map_err(cannot_write)?;
+        }
+        let Some(mut blocks) = self.blocks.take() else {
+            return Ok(outcome);
+        };
+        let mut builder = IndexBuilder::default();
+        let issues = &mut outcome.issues;
+        let mut last = (0, 1);
+        let hear = |verdict: Verdict<'_>| -> Result<(), Stopped> {
+            builder.add(&verdict);
+            last = (verdict.row, verdict.line);
+            let valid = verdict.facts.is_some();
+            for problem in verdict.problems {
+                *issues.entry(problem.code).or_default() += 1;
+                let (row, line) = (verdict.row, verdict.line);
+                listener
+                    .issue(&Issue { row, line, problem })
+                    .map_err(Stopped::Listener)?;
+            }
+            listener.row(verdict.raw, valid).map_err(Stopped::Listener)
+        };
+        match pipeline::run(&mut blocks, &self.layout, &self.catalog, hear) {
+            Ok(totals) => outcome.references = totals.references,
+            Err(Stopped::Listener(error)) => return Err(cannot_write(error)),
+            Err(Stopped::Reading(error)) => {
+                let problem = unreadable(&error)?;
+                *outcome.issues.entry(problem.code).or_default() += 1;
+                outcome.broken = true;
+                let (row, line) = last;
+                listener
+                    .issue(&Issue { row, line, problem })
+                    .map_err(cannot_write)?;
+            }
+        }
+        outcome.index = builder.finish();
+        Ok(outcome)
+    }
+}
+
+enum Stopped {
+    Reading(io::Error),
+    Listener(io::Error),
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Stopped {
+        Stopped::Reading(error)
+    }
+}
+
+fn cannot_write(error: io::Error) -> Failure {
+    Failure::new(
+        Exit::Internal,
+        format!("cannot write what was found: {error}"),
+    )
+}

@@ -1,0 +1,85 @@
+//! The command line: arguments, configuration, terminal, exit codes. One file per command.
+//!
+//! Two layers: [`args`] is what was typed (flags, environment, configuration file, in this order of
+//! precedence), [`settings`] is what it means. Nothing touches the disk or the network before the second
+//! exists. Every command returns an [`exit::Exit`] or an [`exit::Failure`]; [`main`] alone prints the
+//! failure and ends the process.
+
+pub mod args;
+pub mod check;
+pub mod config;
+pub mod exit;
+pub mod import;
+pub mod interrupt;
+pub mod load;
+pub mod logging;
+pub mod preview;
+pub mod printer;
+pub mod progress;
+pub mod rehearsal;
+pub mod sandbox;
+pub mod settings;
+pub mod status;
+pub mod validate;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::FromArgMatches;
+
+use args::{Cli, Command};
+use exit::{Exit, Failure};
+use printer::Printer;
+
+/// Runs the program with these arguments, the program's name first.
+pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    match parse(arguments) {
+        Ok(cli) => {
+            let printer = Printer::new(&cli.shared);
+            logging::start(&cli.shared, &printer);
+            match dispatch(cli, &printer) {
+                Ok(exit) => exit.into(),
+                Err(failure) => {
+                    printer.failure(&failure);
+                    failure.exit.into()
+                }
+            }
+        }
+        Err(Parsed::Clap(error)) => {
+            // help and version go to standard output and are no error
+            let _ = error.print();
+            if error.use_stderr() {
+                Exit::Usage.into()
+            } else {
+                Exit::Done.into()
+            }
+        }
+        Err(Parsed::Config(failure)) => {
+            printer::failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+enum Parsed {
+    Clap(clap::Error),
+    Config(Failure),
+}
+
+fn parse(arguments: Vec<OsString>) -> Result<Cli, Parsed> {
+    let command = config::apply(&arguments).map_err(Parsed::Config)?;
+    let matches = command
+        .try_get_matches_from(arguments)
+        .map_err(Parsed::Clap)?;
+    Cli::from_arg_matches(&matches).map_err(Parsed::Clap)
+}
+
+fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
+    match cli.command {
+        Command::Validate(args) => validate::run(&args, &cli.shared, printer),
+        Command::Import(args) => import::run(&args, &cli.shared, printer),
+        Command::Status(args) => status::run(&args, printer),
+        Command::Catalog(args) => check::run(&args, &cli.shared, printer),
+        Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
+    }
+}

@@ -1,0 +1,236 @@
+//! Bringing the rows: pass two over the input.
+//!
+//! The file is read again, in order, a block at a time; a row's credentials exist in memory only from here
+//! until its authentication exists. A file that is not the one that was validated stops the run.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use crate::batch::Index;
+use crate::batch::plan::{Plan, Todo};
+use crate::catalog::Catalog;
+use crate::input::blocks::Blocks;
+use crate::input::fields::Field;
+use crate::input::layout::Layout;
+use crate::input::open::{Fingerprint, Format, open};
+use crate::input::records::{At, for_each_row};
+use crate::input::row::Row;
+use crate::issue::Problem;
+use crate::secret::{SecretText, SecretValue};
+use crate::tray::operations::SlotValue;
+use crate::validate::check::{self, Checked};
+use crate::validate::identity::Key;
+
+/// A row with all that is needed to import it.
+#[derive(Debug)]
+pub struct WorkRow {
+    /// Its place in the index.
+    pub index: usize,
+    /// The data row, counted from 1.
+    pub row: u64,
+    /// The physical line on which it starts.
+    pub line: u64,
+    /// Its identity.
+    pub key: Key,
+    /// The customer's id of the end user.
+    pub external_user_id: String,
+    /// The end user's display name.
+    pub user_name: String,
+    /// The authentication's name.
+    pub auth_name: String,
+    /// The service's id.
+    pub service_id: String,
+    /// The service environment's id.
+    pub environment_id: String,
+    /// The credentials as JSON text.
+    pub data: SecretText,
+    /// The form fields as JSON text, where there are any.
+    pub form_data: Option<SecretText>,
+    /// OAuth scopes.
+    pub scopes: Vec<String>,
+    /// Hide the authentication in Tray's UI.
+    pub hidden: bool,
+    /// The instance, where there is one.
+    pub placement: Option<Placement>,
+}
+
+/// Where an authentication goes.
+#[derive(Debug, Clone)]
+pub struct Placement {
+    /// The solution.
+    pub solution_id: String,
+    /// The instance's name.
+    pub instance_name: String,
+    /// The auth slot that it fills.
+    pub slot: String,
+    /// Config slots that the row fills; values as JSON text.
+    pub config: Vec<SlotValue>,
+}
+
+/// What the feed delivers, in file order.
+#[derive(Debug)]
+pub enum Item {
+    /// A row that has work.
+    Work(Box<WorkRow>),
+    /// A row without work in this run, whose instance has: its place in the index.
+    Pass(usize),
+    /// The input cannot be read on, or is not what was validated.
+    Broken(String),
+}
+
+/// Where the rows come from and what is wanted of them.
+pub struct Source {
+    /// The input.
+    pub path: PathBuf,
+    /// Its format, where the user named it.
+    pub format: Option<Format>,
+    /// The file as pass one saw it.
+    pub fingerprint: Fingerprint,
+    /// What its columns mean.
+    pub layout: Arc<Layout>,
+    /// The catalog.
+    pub catalog: Arc<Catalog>,
+    /// The rows of pass one.
+    pub index: Arc<Index>,
+    /// What is to be done with them.
+    pub plan: Arc<Plan>,
+}
+
+/// Reads the input on a thread of its own and delivers its rows. Ends early when nobody listens any more.
+pub fn start(source: Source, ahead: usize) -> mpsc::Receiver<Item> {
+    let (sender, receiver) = mpsc::channel(ahead.max(1));
+    std::thread::spawn(move || {
+        if let Err(Some(broken)) = deliver(&source, &sender) {
+            let _ = sender.blocking_send(Item::Broken(broken));
+        }
+    });
+    receiver
+}
+
+/// `Err(None)`: nobody listens any more.
+fn deliver(source: &Source, sender: &mpsc::Sender<Item>) -> Result<(), Option<String>> {
+    let changed = |what: &str| {
+        Some(format!(
+            "{} changed while it was being imported ({what}); nothing was sent for the rows from there on. Run the same command again to validate it anew and go on",
+            source.path.display()
+        ))
+    };
+    let unreadable = |error: std::io::Error| Some(format!("cannot read the input: {error}"));
+    let opened = open(&source.path, source.format).map_err(|error| Some(error.to_string()))?;
+    let mut blocks = Blocks::new(opened.reader, opened.format);
+    if source.layout.format != Format::Jsonl {
+        blocks.header().map_err(unreadable)?;
+    }
+    let mut left = source.plan.work;
+    let (mut row, mut next) = (0_u32, 0_usize);
+    while left > 0 {
+        if !same_file(&source.path, &source.fingerprint) {
+            return Err(changed("its length or modification time is another"));
+        }
+        let Some(block) = blocks.next_block().map_err(unreadable)? else {
+            return Err(changed("it is shorter"));
+        };
+        let mut outcome = Ok(());
+        for_each_row(&block, &source.layout, |at, parsed, problems| {
+            row += 1;
+            let known = source.index.rows.get(next).filter(|known| known.row == row);
+            if outcome.is_err() || known.is_none() {
+                return;
+            }
+            let index = next;
+            next += 1;
+            let item = match source.plan.todo[index] {
+                Todo::Work => {
+                    left -= 1;
+                    match prepare(source, index, &at, parsed, problems) {
+                        Some(row) => Item::Work(Box::new(row)),
+                        None => {
+                            outcome = Err(changed(&format!("row {row} is another")));
+                            return;
+                        }
+                    }
+                }
+                _ if passes(source, index) => Item::Pass(index),
+                _ => return,
+            };
+            if sender.blocking_send(item).is_err() {
+                outcome = Err(None);
+            }
+        });
+        outcome?;
+    }
+    // rows behind the last one with work may belong to instances that have
+    for index in next..source.index.rows.len() {
+        if passes(source, index) && sender.blocking_send(Item::Pass(index)).is_err() {
+            return Err(None);
+        }
+    }
+    Ok(())
+}
+
+fn passes(source: &Source, index: usize) -> bool {
+    let group = source.index.rows[index].group();
+    group.is_some_and(|group| source.plan.groups_at_work[group as usize])
+}
+
+fn same_file(path: &Path, fingerprint: &Fingerprint) -> bool {
+    Fingerprint::of(path).is_ok_and(|now| now == *fingerprint)
+}
+
+/// The row once more, checked once more: `None` where it is not the row that pass one saw.
+fn prepare(
+    source: &Source,
+    index: usize,
+    at: &At,
+    row: Option<Row<'_>>,
+    mut problems: Vec<Problem>,
+) -> Option<WorkRow> {
+    let known = &source.index.rows[index];
+    let mut row = row.filter(|_| problems.is_empty())?;
+    let Checked {
+        entry,
+        environment,
+        data,
+        form_data,
+    } = check::check(&source.catalog, &mut row, &mut problems)?;
+    if check::facts(&row, environment).key != known.key() {
+        return None;
+    }
+    let own = |field| row.text(field).map(str::to_owned);
+    let placement = own(Field::SolutionId).map(|solution_id| Placement {
+        solution_id,
+        instance_name: check::instance_name(&row).to_owned(),
+        slot: own(Field::AuthExternalId).unwrap_or_default(),
+        config: row
+            .config
+            .iter()
+            .map(|(slot, value)| (slot.to_string(), value.to_string()))
+            .collect(),
+    });
+    Some(WorkRow {
+        index,
+        row: u64::from(known.row),
+        line: at.line,
+        key: known.key(),
+        external_user_id: own(Field::ExternalUserId)?,
+        user_name: check::user_name(&row).to_owned(),
+        auth_name: check::auth_name(&row).into_owned(),
+        service_id: entry.service.id.clone(),
+        environment_id: environment.id.clone(),
+        data: json_text(&data),
+        form_data: (!is_empty(&form_data)).then(|| json_text(&form_data)),
+        scopes: row.scopes.iter().map(|scope| scope.to_string()).collect(),
+        hidden: row.hidden.unwrap_or(false),
+        placement,
+    })
+}
+
+fn json_text(value: &SecretValue) -> SecretText {
+    SecretText::new(value.0.to_string())
+}
+
+fn is_empty(value: &SecretValue) -> bool {
+    value.0.as_object().is_none_or(serde_json::Map::is_empty)
+}

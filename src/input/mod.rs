@@ -1,0 +1,21 @@
+//! Files of customers: formats, compression, positions, and the mapping onto the contract's fields.
+//!
+//! The way in: [`open`](open::open) undoes the compression and settles the format, [`blocks`] cuts the
+//! stream at record boundaries without parsing it, [`layout`] decides once per file what each column
+//! means, and [`records`] turns a block into [`Row`](row::Row)s that borrow from it.
+//!
+//! Nothing here knows Tray, schemas or results: a [`Row`](row::Row) says what the file says, in the
+//! contract's names, and no more.
+
+pub mod blocks;
+pub mod fields;
+pub mod json;
+pub mod layout;
+pub mod mapping;
+pub mod open;
+pub mod records;
+pub mod row;
+
+/// The most bytes one record may have. A longer one is reported, not read: it is far beyond what Tray's
+/// gateway would take, and almost always a quote that was never closed.
+pub const MAX_RECORD: usize = 1024 * 1024;

@@ -1,0 +1,220 @@
+//! Opening an input: which format, which compression, and which file exactly.
+
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+use std::time::SystemTime;
+
+use crate::issue::Code;
+
+/// How the text of an input is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Comma-separated values with a header.
+    Csv,
+    /// Tab-separated values with a header.
+    Tsv,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+impl Format {
+    /// The byte between two cells; none for JSON Lines.
+    pub fn delimiter(self) -> Option<u8> {
+        match self {
+            Format::Csv => Some(b','),
+            Format::Tsv => Some(b'\t'),
+            Format::Jsonl => None,
+        }
+    }
+}
+
+/// Why an input cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file cannot be opened or read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The name ends in nothing known.
+    #[error("cannot tell the format of {name}; name it with --format csv, tsv or jsonl")]
+    UnknownFormat {
+        /// The input as the user named it.
+        name: String,
+    },
+    /// An encoding that is refused by name.
+    #[error("the file is {encoding}, not UTF-8; convert it first (iconv -f {encoding} -t UTF-8)")]
+    Encoding {
+        /// The encoding's usual name.
+        encoding: &'static str,
+    },
+}
+
+impl OpenError {
+    /// The issue code, where the content of the file is at fault rather than the call.
+    pub fn code(&self) -> Option<Code> {
+        matches!(self, OpenError::Encoding { .. }).then_some(Code::Encoding)
+    }
+}
+
+/// What tells that a file is still the same one between two readings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fingerprint {
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Fingerprint {
+    /// Length and modification time of the file at `path`.
+    ///
+    /// # Errors
+    /// When the file is not there any more.
+    pub fn of(path: &Path) -> io::Result<Fingerprint> {
+        let meta = fs_err::metadata(path)?;
+        Ok(Fingerprint {
+            len: meta.len(),
+            modified: meta.modified().ok(),
+        })
+    }
+}
+
+/// An input, decompressed and ready to be cut into blocks.
+pub struct Opened {
+    /// The text, without compression and without a byte order mark.
+    pub reader: Box<dyn Read + Send>,
+    /// How it is laid out.
+    pub format: Format,
+    /// Bytes of the file as it lies on disk, where known: for the progress bar.
+    pub size: Option<u64>,
+}
+
+const MAGIC_GZIP: &[u8] = &[0x1f, 0x8b];
+const MAGIC_ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const BOM_UTF8: &[u8] = &[0xef, 0xbb, 0xbf];
+const BUFFER: usize = 256 * 1024;
+
+/// Opens `path` (`-` is standard input). The format comes from `format`, else from the name
+/// (`.csv .tsv .jsonl .ndjson`, then `.gz .zst`), else, for standard input, from the first byte.
+///
+/// # Errors
+/// A file that cannot be read, a name that says nothing, or an encoding other than UTF-8.
+pub fn open(path: &Path, format: Option<Format>) -> Result<Opened, OpenError> {
+    let stdin = path.as_os_str() == "-";
+    let (raw, size): (Box<dyn Read + Send>, _) = if stdin {
+        (Box::new(io::stdin()), None)
+    } else {
+        let file = fs_err::File::open(path)?;
+        let meta = file.metadata()?;
+        if meta.is_dir() {
+            return Err(OpenError::Io(io::Error::new(
+                io::ErrorKind::IsADirectory,
+                format!("{} is a directory, not a file of customers", path.display()),
+            )));
+        }
+        (Box::new(file), Some(meta.len()))
+    };
+    let named = format.or_else(|| format_of(path));
+    if named.is_none() && !stdin {
+        return Err(OpenError::UnknownFormat {
+            name: path.display().to_string(),
+        });
+    }
+    let (start, text) = peek(decompress(raw)?)?;
+    refuse_other_encodings(&start)?;
+    let skip = if start.starts_with(BOM_UTF8) {
+        BOM_UTF8.len()
+    } else {
+        0
+    };
+    let format = match named {
+        Some(format) => format,
+        None if start.get(skip) == Some(&b'{') => Format::Jsonl,
+        None => Format::Csv,
+    };
+    let text = io::Cursor::new(start[skip..].to_vec()).chain(text);
+    Ok(Opened {
+        reader: Box::new(text),
+        format,
+        size,
+    })
+}
+
+/// The format that a file's name says, compression endings aside.
+pub fn format_of(path: &Path) -> Option<Format> {
+    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    let plain = name
+        .strip_suffix(".gz")
+        .or_else(|| name.strip_suffix(".zst"))
+        .unwrap_or(&name);
+    let ending = plain.rsplit_once('.')?.1;
+    match ending {
+        "csv" => Some(Format::Csv),
+        "tsv" | "tab" => Some(Format::Tsv),
+        "jsonl" | "ndjson" => Some(Format::Jsonl),
+        _ => None,
+    }
+}
+
+/// Goes by the first bytes rather than the name, so that a renamed or piped file works too.
+fn decompress(raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>, OpenError> {
+    let (start, raw) = peek(raw)?;
+    let (gzip, zstd) = (start.starts_with(MAGIC_GZIP), start.starts_with(MAGIC_ZSTD));
+    let raw = BufReader::with_capacity(BUFFER, io::Cursor::new(start).chain(raw));
+    Ok(if gzip {
+        Box::new(flate2::bufread::MultiGzDecoder::new(raw))
+    } else if zstd {
+        Box::new(zstd::stream::read::Decoder::with_buffer(raw)?)
+    } else {
+        Box::new(raw)
+    })
+}
+
+/// The first four bytes (fewer where the input ends) and the reader that goes on behind them. A pipe may
+/// deliver a byte at a time, so this reads until it has them.
+fn peek<R: Read>(mut reader: R) -> io::Result<(Vec<u8>, R)> {
+    let mut start = Vec::with_capacity(4);
+    reader.by_ref().take(4).read_to_end(&mut start)?;
+    Ok((start, reader))
+}
+
+fn refuse_other_encodings(start: &[u8]) -> Result<(), OpenError> {
+    let encoding = match start {
+        [0xff, 0xfe, 0, 0] => "UTF-32LE",
+        [0, 0, 0xfe, 0xff] => "UTF-32BE",
+        [0xff, 0xfe, ..] => "UTF-16LE",
+        [0xfe, 0xff, ..] => "UTF-16BE",
+        // without a byte order mark: ASCII text in UTF-16 has a zero in every other byte
+        [a, 0, b, 0] if a.is_ascii_graphic() && b.is_ascii_graphic() => "UTF-16LE",
+        [0, a, 0, b] if a.is_ascii_graphic() && b.is_ascii_graphic() => "UTF-16BE",
+        _ => return Ok(()),
+    };
+    Err(OpenError::Encoding { encoding })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_by_name() {
+        let of = |name: &str| format_of(Path::new(name));
+        assert_eq!(of("a/customers.csv"), Some(Format::Csv));
+        assert_eq!(of("customers.CSV.gz"), Some(Format::Csv));
+        assert_eq!(of("x.tsv.zst"), Some(Format::Tsv));
+        assert_eq!(of("x.ndjson"), Some(Format::Jsonl));
+        assert_eq!(of("x.xlsx"), None);
+        assert_eq!(of("csv"), None);
+    }
+
+    #[test]
+    fn other_encodings_are_refused_by_name() {
+        for (bytes, name) in [
+            (&b"\xff\xfea\0"[..], "UTF-16LE"),
+            (b"\xfe\xff\0a", "UTF-16BE"),
+            (b"a\0b\0", "UTF-16LE"),
+            (b"\xff\xfe\0\0", "UTF-32LE"),
+        ] {
+            let error = refuse_other_encodings(bytes).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+        assert!(refuse_other_encodings(b"exte").is_ok());
+    }
+}

@@ -1,0 +1,256 @@
+//! What can be wrong with a row: the vocabulary shared by [`crate::input`] and [`crate::validate`].
+//!
+//! An [`Issue`] says where (row, line, field), which kind (a stable [`Code`]) and what to do. A message
+//! never quotes a value of the input, since any value may be a credential; names of fields and what a
+//! schema allows are not secret and are shown.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// The kind of an issue. Its text form is part of the contract: scripts match on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Code {
+    /// The file or the row is not UTF-8.
+    Encoding,
+    /// The compressed stream is broken or cut short.
+    Compression,
+    /// The row contains a NUL byte.
+    NulByte,
+    /// The row has more or fewer cells than the header.
+    RaggedRow,
+    /// A quote opens and never closes.
+    UnclosedQuote,
+    /// The row is longer than [`crate::input::MAX_RECORD`].
+    FieldTooLong,
+    /// A line, or a cell that must hold JSON, is not JSON of the right shape.
+    BadJson,
+    /// A JSON object names the same key twice.
+    DuplicateKey,
+    /// The header names the same column twice, or two columns fill one field.
+    DuplicateColumn,
+    /// A column, key or credential field that nothing knows.
+    UnknownField,
+    /// A required field is absent or empty.
+    MissingField,
+    /// One field is given in two ways, for example as a column of its own and inside `data`.
+    ConflictingField,
+    /// A value of the wrong type, or text that cannot become the type that the schema names.
+    WrongType,
+    /// The catalog has no such connector.
+    UnknownConnector,
+    /// The catalog has the connector, but not this version.
+    UnknownVersion,
+    /// The catalog entry has no such service environment.
+    UnknownEnvironment,
+    /// The catalog entry has several service environments and the row names none.
+    EnvironmentNeeded,
+    /// Credentials of a third-party OAuth service cannot be imported.
+    ThirdPartyOauth,
+    /// Credentials of this kind (for example OAuth 1) cannot be imported.
+    UnsupportedAuthType,
+    /// A field that only makes sense with a `solutionId`.
+    NoSolution,
+    /// The schema lists the allowed values and this is none of them.
+    NotInList,
+    /// The value does not match the schema's pattern.
+    Pattern,
+    /// Fewer characters, items or keys than the schema asks for.
+    TooShort,
+    /// More characters, items or keys than the schema allows.
+    TooLong,
+    /// A number outside what the schema allows.
+    OutOfRange,
+    /// Any other keyword of the schema that the value fails.
+    Schema,
+    /// The same end user, service environment and `authName` as an earlier row.
+    DuplicateAuthentication,
+    /// The same slot of the same solution instance as an earlier row.
+    DuplicateSlot,
+    /// Rows of one solution instance give one config slot two values.
+    ConflictingConfig,
+    /// Rows of one solution instance disagree on `enabled`.
+    ConflictingEnabled,
+}
+
+impl Code {
+    /// Every code, in the order of the documentation.
+    pub const ALL: [Code; 30] = [
+        Code::Encoding,
+        Code::Compression,
+        Code::NulByte,
+        Code::RaggedRow,
+        Code::UnclosedQuote,
+        Code::FieldTooLong,
+        Code::BadJson,
+        Code::DuplicateKey,
+        Code::DuplicateColumn,
+        Code::UnknownField,
+        Code::MissingField,
+        Code::ConflictingField,
+        Code::WrongType,
+        Code::UnknownConnector,
+        Code::UnknownVersion,
+        Code::UnknownEnvironment,
+        Code::EnvironmentNeeded,
+        Code::ThirdPartyOauth,
+        Code::UnsupportedAuthType,
+        Code::NoSolution,
+        Code::NotInList,
+        Code::Pattern,
+        Code::TooShort,
+        Code::TooLong,
+        Code::OutOfRange,
+        Code::Schema,
+        Code::DuplicateAuthentication,
+        Code::DuplicateSlot,
+        Code::ConflictingConfig,
+        Code::ConflictingEnabled,
+    ];
+
+    /// The stable text of the code, as reports and `--json` print it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Code::Encoding => "encoding",
+            Code::Compression => "compression",
+            Code::NulByte => "nul_byte",
+            Code::RaggedRow => "ragged_row",
+            Code::UnclosedQuote => "unclosed_quote",
+            Code::FieldTooLong => "field_too_long",
+            Code::BadJson => "bad_json",
+            Code::DuplicateKey => "duplicate_key",
+            Code::DuplicateColumn => "duplicate_column",
+            Code::UnknownField => "unknown_field",
+            Code::MissingField => "missing_field",
+            Code::ConflictingField => "conflicting_field",
+            Code::WrongType => "wrong_type",
+            Code::UnknownConnector => "unknown_connector",
+            Code::UnknownVersion => "unknown_version",
+            Code::UnknownEnvironment => "unknown_environment",
+            Code::EnvironmentNeeded => "environment_needed",
+            Code::ThirdPartyOauth => "third_party_oauth",
+            Code::UnsupportedAuthType => "unsupported_auth_type",
+            Code::NoSolution => "no_solution",
+            Code::NotInList => "not_in_list",
+            Code::Pattern => "pattern",
+            Code::TooShort => "too_short",
+            Code::TooLong => "too_long",
+            Code::OutOfRange => "out_of_range",
+            Code::Schema => "schema",
+            Code::DuplicateAuthentication => "duplicate_authentication",
+            Code::DuplicateSlot => "duplicate_slot",
+            Code::ConflictingConfig => "conflicting_config",
+            Code::ConflictingEnabled => "conflicting_enabled",
+        }
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One thing wrong with one row, without the row's position (the row's holder knows that).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The field by the contract's name (`externalUserId`, `data.access_key`); empty for the whole row.
+    pub field: Cow<'static, str>,
+    /// The kind.
+    pub code: Code,
+    /// What is wrong and what to do; shows no value of the input.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem of one field.
+    pub fn new(
+        field: impl Into<Cow<'static, str>>,
+        code: Code,
+        message: impl Into<String>,
+    ) -> Problem {
+        Problem {
+            field: field.into(),
+            code,
+            message: message.into(),
+        }
+    }
+}
+
+/// A [`Problem`] at its place in the input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// The data row, counted from 1; 0 for the header or the file as a whole.
+    pub row: u64,
+    /// The physical line on which the row starts, counted from 1.
+    pub line: u64,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+impl fmt::Display for Issue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.row == 0 {
+            write!(f, "line {}", self.line)?;
+        } else {
+            write!(f, "row {} (line {})", self.row, self.line)?;
+        }
+        if !self.problem.field.is_empty() {
+            write!(f, ", {}", self.problem.field)?;
+        }
+        write!(f, ": {} [{}]", self.problem.message, self.problem.code)
+    }
+}
+
+/// The candidate nearest to `name`, if one is near enough to be what was meant.
+///
+/// Differences of case, spaces, `-` and `_` count for nothing, so that `External User-ID` finds
+/// `externalUserId`.
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let fold = |s: &str| {
+        s.chars()
+            .filter(|c| !matches!(c, ' ' | '-' | '_'))
+            .flat_map(char::to_lowercase)
+            .collect::<String>()
+    };
+    let wanted = fold(name);
+    candidates
+        .into_iter()
+        .map(|candidate| {
+            let distance = strsim::damerau_levenshtein(&wanted, &fold(candidate));
+            (distance, candidate)
+        })
+        .filter(|(distance, candidate)| *distance <= (candidate.len().min(name.len()) / 3).min(3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+/// `; did you mean "x"?`, or nothing.
+pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, candidates).map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_and_snake_case() {
+        let mut seen = std::collections::HashSet::new();
+        for code in Code::ALL {
+            assert!(seen.insert(code.as_str()), "{code} twice");
+            assert!(
+                code.as_str()
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b == b'_')
+            );
+        }
+    }
+
+    #[test]
+    fn nearest_sees_through_case_and_separators() {
+        let names = ["externalUserId", "userName", "authName"];
+        assert_eq!(nearest("External User-ID", names), Some("externalUserId"));
+        assert_eq!(nearest("usrName", names), Some("userName"));
+        assert_eq!(nearest("colour", names), None);
+    }
+}

@@ -1,0 +1,197 @@
+//! From the lines of a results file to the state of every row.
+
+use super::record::{Header, Progress, VERSION, read_line};
+use crate::validate::identity::{DigestMap, Key};
+
+/// A results file, read.
+#[derive(Debug, Default)]
+pub struct Folded {
+    /// The header; absent where the file is empty or holds only a torn header.
+    pub header: Option<Header>,
+    /// Each row's last line: the row's number at the time, and what was known.
+    pub rows: DigestMap<(u64, Progress)>,
+    /// How many bytes are whole lines; what lies behind them is torn.
+    pub whole: u64,
+    /// How many bytes of a torn last line follow.
+    pub torn: u64,
+}
+
+/// Why a results file cannot be read.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FoldError {
+    /// A line that is neither torn nor readable.
+    #[error(
+        "line {line} of the results file cannot be read ({cause}); it was damaged or edited by hand. Restore it from a copy, or remove the line: its row is then looked up in Tray"
+    )]
+    Line {
+        /// The line, counted from 1.
+        line: usize,
+        /// The parser's words.
+        cause: String,
+    },
+    /// Written by a later version of this tool.
+    #[error(
+        "the results file has format version {found}; this version of tray-import reads {VERSION}"
+    )]
+    Version {
+        /// The version found.
+        found: u32,
+    },
+}
+
+/// Reads all lines. A last line without its line end is torn and left out, as is a tail of nothing but
+/// NULs, which some file systems leave after a power cut.
+///
+/// # Errors
+/// The first line that is neither whole nor torn.
+pub fn fold(bytes: &[u8]) -> Result<Folded, FoldError> {
+    let mut folded = Folded::default();
+    let text = bytes.trim_ascii_end_nuls();
+    let mut start = 0;
+    let mut number = 0;
+    while let Some(length) = memchr::memchr(b'\n', &text[start..]) {
+        number += 1;
+        let line = &text[start..start + length];
+        let wrong = |cause| FoldError::Line {
+            line: number,
+            cause,
+        };
+        if number == 1 {
+            folded.header = Some(read_header(line)?);
+        } else {
+            let (row, key, progress) = read_line(line).map_err(wrong)?;
+            folded.rows.insert(key.0, (row, progress));
+        }
+        start += length + 1;
+    }
+    folded.whole = start as u64;
+    folded.torn = (bytes.len() - start) as u64;
+    Ok(folded)
+}
+
+fn read_header(line: &[u8]) -> Result<Header, FoldError> {
+    let wrong = |cause: String| FoldError::Line { line: 1, cause };
+    let header: Header =
+        serde_json::from_slice(line).map_err(|error| wrong(format!("not a header: {error}")))?;
+    if header.r#type != "batch" {
+        return Err(wrong("not a header of a results file".to_owned()));
+    }
+    if header.version != VERSION {
+        return Err(FoldError::Version {
+            found: header.version,
+        });
+    }
+    Ok(header)
+}
+
+trait TrimNuls {
+    fn trim_ascii_end_nuls(&self) -> &[u8];
+}
+
+impl TrimNuls for [u8] {
+    fn trim_ascii_end_nuls(&self) -> &[u8] {
+        let end = self.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
+        &self[..end]
+    }
+}
+
+impl Folded {
+    /// What is known of a row.
+    pub fn progress(&self, key: Key) -> Option<&Progress> {
+        self.rows.get(&key.0).map(|(_, progress)| progress)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::{State, Step, write_line};
+    use super::*;
+    use jiff::Timestamp;
+
+    fn file() -> Vec<u8> {
+        let header = Header {
+            r#type: "batch".into(),
+            version: VERSION,
+            batch_id: "b".into(),
+            endpoint: "https://tray.io/graphql".into(),
+            created_at: Timestamp::UNIX_EPOCH,
+            tool: "t".into(),
+        };
+        let mut bytes = serde_json::to_vec(&header).unwrap();
+        bytes.push(b'\n');
+        for (key, state, step) in [
+            (1, State::Sent, Step::User),
+            (2, State::Sent, Step::User),
+            (1, State::Partial, Step::User),
+        ] {
+            let progress = Progress {
+                state,
+                step: Some(step),
+                ..Progress::none()
+            };
+            write_line(
+                &mut bytes,
+                1,
+                Key(key),
+                "c",
+                &progress,
+                Timestamp::UNIX_EPOCH,
+            );
+        }
+        bytes
+    }
+
+    #[test]
+    fn the_last_line_of_a_row_is_its_state() {
+        let folded = fold(&file()).unwrap();
+        assert_eq!(folded.progress(Key(1)).unwrap().state, State::Partial);
+        assert_eq!(folded.progress(Key(2)).unwrap().state, State::Sent);
+        assert_eq!((folded.rows.len(), folded.torn), (2, 0));
+    }
+
+    #[test]
+    fn cut_anywhere_the_whole_lines_before_the_cut_are_read() {
+        let bytes = file();
+        for cut in 0..bytes.len() {
+            let folded = fold(&bytes[..cut]).unwrap();
+            let whole = bytes[..cut]
+                .iter()
+                .rposition(|b| *b == b'\n')
+                .map_or(0, |at| at + 1);
+            assert_eq!(folded.whole as usize, whole);
+            assert_eq!(folded.torn as usize, cut - whole);
+            let mut with_nuls = bytes[..cut].to_vec();
+            with_nuls.extend([0; 100]);
+            assert_eq!(fold(&with_nuls).unwrap().whole as usize, whole);
+        }
+    }
+
+    #[test]
+    fn damage_in_the_middle_names_the_line() {
+        let mut bytes = file();
+        let third = bytes
+            .iter()
+            .enumerate()
+            .filter(|(_, b)| **b == b'\n')
+            .nth(1)
+            .unwrap()
+            .0
+            + 3;
+        bytes[third] = b'#';
+        let Err(FoldError::Line { line, .. }) = fold(&bytes) else {
+            panic!("read past damage");
+        };
+        assert_eq!(line, 3);
+    }
+
+    #[test]
+    fn a_later_format_is_refused() {
+        let text = String::from_utf8(file())
+            .unwrap()
+            .replacen("\"version\":1", "\"version\":2", 1);
+        assert_eq!(
+            fold(text.as_bytes()).unwrap_err(),
+            FoldError::Version { found: 2 }
+        );
+    }
+}

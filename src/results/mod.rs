@@ -1,0 +1,19 @@
+//! The results file: what became of every row, kept so that a batch can stop at any instant and go on.
+//!
+//! # What the journal promises
+//!
+//! 1. A line that [`journal::Journal::write`] has returned from is on disk: written and synced.
+//! 2. Lines of one call stand together and in their order; calls are in the order in which they queued.
+//! 3. After a write error nothing more is written, and every later call fails: what is on disk is a
+//!    prefix of what was handed in, but for a torn last line.
+//! 4. One process at a time writes a file: it is locked from opening to exit.
+//! 5. A torn last line is cut off on the next start, with a warning. Any other line that cannot be read
+//!    stops the run and is named: guessing at a ledger would be worse than stopping.
+//!
+//! The format is that of the contract: one header, then one line for each change of a row, each line
+//! holding all that is known of the row. So the last line of a row is its state, and [`fold`] is one pass.
+
+pub mod file;
+pub mod fold;
+pub mod journal;
+pub mod record;

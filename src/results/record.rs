@@ -1,0 +1,391 @@
+//! The lines of a results file.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::validate::identity::Key;
+
+/// The version of the format that this tool writes. It reads no other.
+pub const VERSION: u32 = 1;
+
+/// How far a row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// A creating call may be under way, or may have happened.
+    Sent,
+    /// A step is done and more are to come.
+    Partial,
+    /// Everything that was asked for is there.
+    Done,
+    /// A step failed for good; `--retry-failed` tries again.
+    Failed,
+    /// The row's instance cannot be completed; the reason names the row at fault.
+    Held,
+}
+
+impl State {
+    /// Every state, in the order of a row's life.
+    pub const ALL: [State; 5] = [
+        State::Sent,
+        State::Partial,
+        State::Done,
+        State::Failed,
+        State::Held,
+    ];
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            State::Sent => "sent",
+            State::Partial => "partial",
+            State::Done => "done",
+            State::Failed => "failed",
+            State::Held => "held",
+        })
+    }
+}
+
+/// The steps of a row, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// The Tray end user.
+    User,
+    /// The authentication.
+    Authentication,
+    /// The solution instance.
+    Instance,
+    /// Enabling the instance.
+    Enable,
+}
+
+impl Step {
+    /// Every step, in order.
+    pub const ALL: [Step; 4] = [
+        Step::User,
+        Step::Authentication,
+        Step::Instance,
+        Step::Enable,
+    ];
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::User => "user",
+            Step::Authentication => "authentication",
+            Step::Instance => "instance",
+            Step::Enable => "enable",
+        })
+    }
+}
+
+/// A set of steps: what was created, or what was adopted, for a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Steps(u8);
+
+impl Steps {
+    /// Adds a step.
+    pub fn add(&mut self, step: Step) {
+        self.0 |= 1 << step as u8;
+    }
+
+    /// Whether the step is in the set.
+    pub fn has(self, step: Step) -> bool {
+        self.0 & (1 << step as u8) != 0
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0 == 0
+    }
+
+    fn list(self) -> Vec<Step> {
+        Step::ALL.into_iter().filter(|s| self.has(*s)).collect()
+    }
+}
+
+impl From<Vec<Step>> for Steps {
+    fn from(list: Vec<Step>) -> Steps {
+        let mut steps = Steps::default();
+        list.into_iter().for_each(|step| steps.add(step));
+        steps
+    }
+}
+
+impl Serialize for Steps {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.list().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Steps {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Steps, D::Error> {
+        Vec::<Step>::deserialize(deserializer).map(Steps::from)
+    }
+}
+
+/// An id that Tray gave. UUIDs, which all of Tray's ids in the documentation are, take 16 bytes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub enum Id {
+    /// A UUID in its usual form.
+    Uuid(u128),
+    /// Anything else, kept to the letter.
+    Text(Box<str>),
+}
+
+impl Id {
+    /// The id as Tray wrote it.
+    pub fn new(text: &str) -> Id {
+        match uuid::Uuid::parse_str(text) {
+            Ok(uuid) if uuid.hyphenated().to_string() == text => Id::Uuid(uuid.as_u128()),
+            _ => Id::Text(text.into()),
+        }
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Id::Uuid(bits) => uuid::Uuid::from_u128(*bits).hyphenated().fmt(f),
+            Id::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
+        Cow::<str>::deserialize(deserializer).map(|text| Id::new(&text))
+    }
+}
+
+/// Why a row failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RowError {
+    /// A stable code; `docs/troubleshooting.md` has them all.
+    pub code: Cow<'static, str>,
+    /// What happened and what to do, without secrets.
+    pub message: String,
+    /// The step that failed.
+    pub step: Step,
+    /// Whether trying again may help without anything being changed first.
+    pub retryable: bool,
+}
+
+/// All that is known of a row at one moment: one line of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The row's state.
+    pub state: State,
+    /// The step that is done (`partial`, `done`), under way (`sent`), or that failed.
+    pub step: Option<Step>,
+    /// The Tray end user.
+    pub user_id: Option<Id>,
+    /// The authentication.
+    pub authentication_id: Option<Id>,
+    /// The solution instance.
+    pub instance_id: Option<Id>,
+    /// Whether the instance is enabled, once that is known.
+    pub enabled: Option<bool>,
+    /// What this batch made.
+    pub created: Steps,
+    /// What this batch found.
+    pub adopted: Steps,
+    /// Calls made for the row, over all runs.
+    pub attempts: u32,
+    /// Why it failed.
+    pub error: Option<Box<RowError>>,
+    /// Why it is held.
+    pub why: Option<Box<str>>,
+}
+
+impl Progress {
+    /// A row for which nothing has been done.
+    pub fn none() -> Progress {
+        Progress {
+            state: State::Partial,
+            step: None,
+            user_id: None,
+            authentication_id: None,
+            instance_id: None,
+            enabled: None,
+            created: Steps::default(),
+            adopted: Steps::default(),
+            attempts: 0,
+            error: None,
+            why: None,
+        }
+    }
+}
+
+/// The first line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Header {
+    /// Always `batch`.
+    pub r#type: String,
+    /// [`VERSION`].
+    pub version: u32,
+    /// A name for the batch, unique and sortable by time.
+    pub batch_id: String,
+    /// The GraphQL endpoint that the batch was made with: ids of another mean nothing there.
+    pub endpoint: String,
+    /// When the file was created.
+    pub created_at: Timestamp,
+    /// The tool and version that created it.
+    pub tool: String,
+}
+
+/// One line of a row, as written and read. Unknown keys are passed over on reading.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Line<'a> {
+    r#type: Cow<'a, str>,
+    row: u64,
+    key: Cow<'a, str>,
+    #[serde(borrow)]
+    external_user_id: Cow<'a, str>,
+    state: State,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    step: Option<Step>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user_id: Option<Id>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    authentication_id: Option<Id>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    instance_id: Option<Id>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    enabled: Option<bool>,
+    created: Steps,
+    #[serde(default, skip_serializing_if = "Steps::is_empty")]
+    adopted: Steps,
+    attempts: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<Box<RowError>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    why: Option<Box<str>>,
+    at: Timestamp,
+}
+
+/// Appends a row's line to `out`.
+pub fn write_line(
+    out: &mut Vec<u8>,
+    row: u64,
+    key: Key,
+    external_user_id: &str,
+    progress: &Progress,
+    at: Timestamp,
+) {
+    let line = Line {
+        r#type: Cow::Borrowed("row"),
+        row,
+        key: Cow::Owned(key.to_string()),
+        external_user_id: Cow::Borrowed(external_user_id),
+        state: progress.state,
+        step: progress.step,
+        user_id: progress.user_id.clone(),
+        authentication_id: progress.authentication_id.clone(),
+        instance_id: progress.instance_id.clone(),
+        enabled: progress.enabled,
+        created: progress.created,
+        adopted: progress.adopted,
+        attempts: progress.attempts,
+        error: progress.error.clone(),
+        why: progress.why.clone(),
+        at,
+    };
+    // writing to memory, of types that always serialise
+    if serde_json::to_writer(&mut *out, &line).is_ok() {
+        out.push(b'\n');
+    }
+}
+
+/// Reads a row's line: position, key and progress.
+///
+/// # Errors
+/// What is wrong with the line.
+pub fn read_line(line: &[u8]) -> Result<(u64, Key, Progress), String> {
+    let line: Line<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    if line.r#type != "row" {
+        return Err(format!("is of the unknown type \"{}\"", line.r#type));
+    }
+    let key = Key::parse(&line.key).ok_or("its key is not one of this tool's")?;
+    let progress = Progress {
+        state: line.state,
+        step: line.step,
+        user_id: line.user_id,
+        authentication_id: line.authentication_id,
+        instance_id: line.instance_id,
+        enabled: line.enabled,
+        created: line.created,
+        adopted: line.adopted,
+        attempts: line.attempts,
+        error: line.error,
+        why: line.why,
+    };
+    Ok((line.row, key, progress))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_read_back() {
+        let mut progress = Progress::none();
+        progress.state = State::Failed;
+        progress.step = Some(Step::Instance);
+        progress.user_id = Some(Id::new("13b3ab9c-e222-4739-a69b-c4dd07fbbfa4"));
+        progress.authentication_id = Some(Id::new("not-a-uuid"));
+        progress.created.add(Step::User);
+        progress.adopted.add(Step::Authentication);
+        progress.attempts = 4;
+        progress.error = Some(Box::new(RowError {
+            code: "refused".into(),
+            message: "no \"quotes\"".into(),
+            step: Step::Instance,
+            retryable: false,
+        }));
+        let mut line = Vec::new();
+        write_line(
+            &mut line,
+            17,
+            Key(5),
+            "c-1",
+            &progress,
+            Timestamp::UNIX_EPOCH,
+        );
+        let text = std::str::from_utf8(&line).unwrap();
+        assert!(text.contains("\"created\":[\"user\"]"), "{text}");
+        assert_eq!(read_line(&line).unwrap(), (17, Key(5), progress));
+    }
+
+    #[test]
+    fn ids_keep_their_letters() {
+        for text in [
+            "13b3ab9c-e222-4739-a69b-c4dd07fbbfa4",
+            "13B3AB9C-E222-4739-A69B-C4DD07FBBFA4",
+            "13b3ab9ce2224739a69bc4dd07fbbfa4",
+            "x",
+        ] {
+            assert_eq!(Id::new(text).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! One call, with its retries: through the limiter, through the transport, until there is an answer.
+//!
+//! What is retried here is only what surely was not done (throttled, never left) and, for operations that
+//! do no harm twice, what is open. An open *creation* goes back to the caller, who must ask Tray what
+//! exists before anything is sent again.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use super::limiter::Limiter;
+use super::operations::Operation;
+use super::outcome::{Trouble, of_get, of_graphql};
+use super::transport::{Call, Request, Transport};
+use crate::secret::{SecretText, SecretValue};
+
+/// How often and how long a call is tried again.
+#[derive(Clone, Copy, Debug)]
+pub struct Retries {
+    /// Attempts in all, throttled ones not counted.
+    pub attempts: u32,
+    /// The pause before the first retry; it doubles, with full jitter.
+    pub first: Duration,
+    /// The longest pause.
+    pub longest: Duration,
+}
+
+impl Default for Retries {
+    /// Ten attempts over about two minutes: longer than a deployment, shorter than a night.
+    fn default() -> Retries {
+        Retries {
+            attempts: 10,
+            first: Duration::from_millis(500),
+            longest: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What was counted over the life of a [`Client`].
+#[derive(Debug, Default)]
+pub struct Counters {
+    calls: Mutex<BTreeMap<&'static str, u64>>,
+    throttled: AtomicU64,
+    retried: AtomicU64,
+}
+
+impl Counters {
+    /// Calls that left, by operation; retries included.
+    pub fn calls(&self) -> BTreeMap<&'static str, u64> {
+        self.calls
+            .lock()
+            .map(|calls| calls.clone())
+            .unwrap_or_default()
+    }
+
+    /// Calls that left.
+    pub fn total(&self) -> u64 {
+        self.calls.lock().map_or(0, |calls| calls.values().sum())
+    }
+
+    /// Answers that said "too fast".
+    pub fn throttled(&self) -> u64 {
+        self.throttled.load(Ordering::Relaxed)
+    }
+
+    /// Calls sent again for another reason.
+    pub fn retried(&self) -> u64 {
+        self.retried.load(Ordering::Relaxed)
+    }
+}
+
+/// Calls Tray.
+pub struct Client<T> {
+    transport: T,
+    limiter: Limiter,
+    under_way: Semaphore,
+    retries: Retries,
+    random: Mutex<fastrand::Rng>,
+    /// What was counted so far.
+    pub counters: Counters,
+}
+
+/// A call that ended without a result, after its retries.
+#[derive(Clone, Debug)]
+pub struct Failed {
+    /// How the last attempt ended.
+    pub trouble: Trouble,
+    /// Attempts made.
+    pub attempts: u32,
+}
+
+impl<T: Transport> Client<T> {
+    /// A client with at most `concurrency` calls under way at a time.
+    pub fn new(
+        transport: T,
+        limiter: Limiter,
+        concurrency: usize,
+        retries: Retries,
+        random: fastrand::Rng,
+    ) -> Client<T> {
+        Client {
+            transport,
+            limiter,
+            under_way: Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS)),
+            retries,
+            random: Mutex::new(random),
+            counters: Counters::default(),
+        }
+    }
+
+    /// The limiter's present rate.
+    pub fn rate(&self) -> Option<f64> {
+        self.limiter.rate()
+    }
+
+    /// Calls an operation and returns its `data`, and how many attempts it took.
+    ///
+    /// # Errors
+    /// How it ended; [`Trouble::Open`] for a creation after a single attempt that may have worked.
+    pub async fn call(
+        &self,
+        operation: &'static Operation,
+        variables: SecretValue,
+        token: &SecretText,
+    ) -> Result<(Value, u32), Failed> {
+        let call = Call::GraphQl {
+            operation,
+            variables,
+        };
+        self.attempts(call, token, operation.repeatable).await
+    }
+
+    /// Reads from the platform API.
+    ///
+    /// # Errors
+    /// How it ended.
+    pub async fn get(&self, path: String, token: &SecretText) -> Result<Value, Failed> {
+        let answer = self.attempts(Call::Get { path }, token, true).await;
+        answer.map(|(value, _)| value)
+    }
+
+    async fn attempts(
+        &self,
+        call: Call,
+        token: &SecretText,
+        repeatable: bool,
+    ) -> Result<(Value, u32), Failed> {
+        let request = Request {
+            call,
+            token: token.clone(),
+        };
+        let (mut attempts, mut unthrottled) = (0, 0);
+        loop {
+            attempts += 1;
+            let trouble = match self.once(&request).await {
+                Ok(value) => return Ok((value, attempts)),
+                Err(trouble) => trouble,
+            };
+            let again = match &trouble {
+                Trouble::Throttled(_) => {
+                    // the limiter pauses everyone, this call included
+                    continue;
+                }
+                Trouble::NotSent(_) => true,
+                Trouble::Open(_) => repeatable,
+                Trouble::TokenRefused { .. } | Trouble::Refused(_) => false,
+            };
+            unthrottled += 1;
+            if !again || unthrottled >= self.retries.attempts {
+                return Err(Failed { trouble, attempts });
+            }
+            self.counters.retried.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(
+                operation = request.call.name(),
+                attempt = unthrottled,
+                "sending again"
+            );
+            tokio::time::sleep(self.backoff(unthrottled)).await;
+        }
+    }
+
+    /// One attempt: a place in the pool, a place in time, and off.
+    async fn once(&self, request: &Request) -> Result<Value, Trouble> {
+        let name = request.call.name();
+        let answer = {
+            // the permit first: with the time slot first, calls that had to wait for a permit would then
+            // leave in a bunch
+            let _permit = self.under_way.acquire().await;
+            self.limiter.acquire().await;
+            if let Ok(mut calls) = self.counters.calls.lock() {
+                *calls.entry(name).or_default() += 1;
+            }
+            self.transport.send(request).await
+        };
+        let outcome = match &request.call {
+            Call::GraphQl { .. } => of_graphql(answer),
+            Call::Get { .. } => of_get(answer),
+        };
+        match &outcome {
+            Err(Trouble::Throttled(retry_after)) => {
+                self.counters.throttled.fetch_add(1, Ordering::Relaxed);
+                self.limiter.throttled(*retry_after, self.jitter());
+                tracing::debug!(operation = name, rate = self.limiter.rate(), "throttled");
+            }
+            Err(Trouble::NotSent(_)) => {}
+            _ => self.limiter.accepted(),
+        }
+        tracing::trace!(operation = name, ok = outcome.is_ok(), "answered");
+        outcome
+    }
+
+    /// A number in 0..1.
+    pub fn jitter(&self) -> f64 {
+        self.random.lock().map_or(0.5, |mut random| random.f64())
+    }
+
+    fn backoff(&self, attempt: u32) -> Duration {
+        let doubled = self
+            .retries
+            .first
+            .saturating_mul(1 << (attempt - 1).min(16));
+        doubled.min(self.retries.longest).mul_f64(self.jitter())
+    }
+}

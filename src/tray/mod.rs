@@ -1,0 +1,19 @@
+//! Tray's API: what is sent, what may come back, and how fast.
+//!
+//! Facts about the API come from Tray's documentation as gathered in the project's notes (`tray-api.md`,
+//! named where they are used). Nothing here knows of rows, files or the terminal.
+//!
+//! * [`operations`]: every GraphQL document that the tool sends, with its input and its answer.
+//! * [`transport`]: the one way out of the process, as a trait; [`http`] is the real one.
+//! * [`outcome`]: every way in which a call can end, and what that says about what Tray has done.
+//! * [`limiter`]: the pace of all calls together.
+//! * [`client`]: one call with its retries, through limiter and transport.
+//! * [`preflight`]: what is asked before anything is created.
+
+pub mod client;
+pub mod http;
+pub mod limiter;
+pub mod operations;
+pub mod outcome;
+pub mod preflight;
+pub mod transport;

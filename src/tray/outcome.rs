@@ -1,0 +1,303 @@
+//! Every way in which a call can end.
+//!
+//! The question that matters is not whether a call succeeded but what it says about what Tray has done:
+//! surely done, surely not done, or open. Only what is surely not done is ever sent again.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::transport::{Response, SendError};
+
+/// A call that brought no result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Never left. Nothing was done.
+    NotSent(String),
+    /// Refused for coming too fast: not executed (`tray-api.md` 5.1).
+    Throttled(Option<Duration>),
+    /// The token was refused: not executed.
+    TokenRefused {
+        /// The server's words.
+        message: String,
+        /// Whether the gateway said so (HTTP 401 or 403), rather than a GraphQL error that merely reads
+        /// like it.
+        by_gateway: bool,
+    },
+    /// Tray said no. Nothing was done, and asking again gives the same answer.
+    Refused(String),
+    /// Nobody knows whether it was done.
+    Open(String),
+}
+
+/// What the server's answer, or its absence, says. `Ok` is the answer's `data`.
+///
+/// # Errors
+/// Every ending but a whole answer without errors.
+pub fn of_graphql(answer: Result<Response, SendError>) -> Result<Value, Trouble> {
+    let response = received(answer)?;
+    let body: Option<Body> = serde_json::from_slice(&response.body).ok();
+    let errors = body
+        .as_ref()
+        .map(|b| b.errors.as_slice())
+        .unwrap_or_default();
+    if response.status == 429 || errors.iter().any(|e| is_rate_limit(&e.message)) {
+        return Err(Trouble::Throttled(response.retry_after));
+    }
+    let message = |body: &Option<Body>| describe(body.as_ref(), response.status);
+    match response.status {
+        200..=299 => match body {
+            Some(body) if body.errors.is_empty() => match body.data {
+                Some(data) if !data.is_null() => Ok(data),
+                _ => Err(Trouble::Open(
+                    "the answer holds neither data nor errors".to_owned(),
+                )),
+            },
+            Some(body) => Err(of_errors(&body.errors)),
+            None => Err(Trouble::Open("the answer is not GraphQL".to_owned())),
+        },
+        401 | 403 => Err(Trouble::TokenRefused {
+            message: message(&body),
+            by_gateway: true,
+        }),
+        300..=399 => Err(Trouble::Refused(format!(
+            "the endpoint answers with a redirect (HTTP {}), which is not followed; check --endpoint and --region",
+            response.status
+        ))),
+        408 | 500.. => Err(Trouble::Open(message(&body))),
+        _ => Err(Trouble::Refused(message(&body))),
+    }
+}
+
+/// The same for a read of the platform API; `Ok` is the body.
+///
+/// # Errors
+/// Every ending but a whole answer with a 2xx status.
+pub fn of_get(answer: Result<Response, SendError>) -> Result<Value, Trouble> {
+    let response = received(answer)?;
+    let body: Option<Body> = serde_json::from_slice(&response.body).ok();
+    let message = || describe(body.as_ref(), response.status);
+    match response.status {
+        200..=299 => serde_json::from_slice(&response.body)
+            .map_err(|_| Trouble::Open("the answer is not JSON".to_owned())),
+        429 => Err(Trouble::Throttled(response.retry_after)),
+        401 | 403 => Err(Trouble::TokenRefused {
+            message: message(),
+            by_gateway: true,
+        }),
+        408 | 500.. => Err(Trouble::Open(message())),
+        _ => Err(Trouble::Refused(message())),
+    }
+}
+
+fn received(answer: Result<Response, SendError>) -> Result<Response, Trouble> {
+    answer.map_err(|error| match error {
+        SendError::NotSent(why) => Trouble::NotSent(why),
+        SendError::Unknown(why) => Trouble::Open(why),
+    })
+}
+
+#[derive(Deserialize)]
+struct Body {
+    data: Option<Value>,
+    #[serde(default)]
+    errors: Vec<GraphQlError>,
+    message: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct GraphQlError {
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    path: Option<Vec<Value>>,
+    #[serde(default)]
+    extensions: Option<Extensions>,
+}
+
+#[derive(Deserialize)]
+struct Extensions {
+    #[serde(default)]
+    code: Option<Value>,
+}
+
+/// Several errors are as uncertain as the most uncertain of them.
+fn of_errors(errors: &[GraphQlError]) -> Trouble {
+    let message = errors
+        .iter()
+        .map(|e| e.message.as_str())
+        .collect::<Vec<_>>()
+        .join("; ");
+    if errors.iter().any(GraphQlError::may_be_done) {
+        return Trouble::Open(message);
+    }
+    if errors.iter().all(|e| is_token_trouble(&e.message)) {
+        return Trouble::TokenRefused {
+            message,
+            by_gateway: false,
+        };
+    }
+    Trouble::Refused(message)
+}
+
+impl GraphQlError {
+    /// An error inside a payload comes after the effect; an error of the server's own, at any time.
+    fn may_be_done(&self) -> bool {
+        let inside = self.path.as_ref().is_some_and(|path| path.len() > 1);
+        let code = self
+            .extensions
+            .as_ref()
+            .and_then(|e| e.code.as_ref()?.as_str());
+        let text = self.message.to_ascii_lowercase();
+        inside
+            || code.is_some_and(|code| code.eq_ignore_ascii_case("internal_server_error"))
+            || [
+                "internal server error",
+                "internal error",
+                "timed out",
+                "timeout",
+                "unexpected error",
+            ]
+            .iter()
+            .any(|part| text.contains(part))
+    }
+}
+
+/// By the message: the code of the published error reads like one of permissions (`tray-api.md` 5.1).
+fn is_rate_limit(message: &str) -> bool {
+    let text = message.to_ascii_lowercase();
+    text.contains("rate limit exceeded") || text.contains("too many requests")
+}
+
+fn is_token_trouble(message: &str) -> bool {
+    let text = message.to_ascii_lowercase();
+    [
+        "unauthorized",
+        "unauthorised",
+        "unauthenticated",
+        "not authenticated",
+        "not authorized to access this resource",
+        "invalid token",
+        "token expired",
+        "token has expired",
+        "expired token",
+    ]
+    .iter()
+    .any(|part| text.contains(part))
+}
+
+fn describe(body: Option<&Body>, status: u16) -> String {
+    let said = body.and_then(|body| {
+        let first = body.errors.first().map(|error| error.message.clone());
+        first.or_else(|| body.message.clone())
+    });
+    match said {
+        Some(message) => format!("HTTP {status}: {message}"),
+        None => format!("HTTP {status}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn class(status: u16, body: &Value) -> &'static str {
+        let outcome = of_graphql(Ok(Response {
+            status,
+            retry_after: None,
+            body: body.to_string().into_bytes(),
+        }));
+        match outcome {
+            Ok(_) => "ok",
+            Err(Trouble::NotSent(_)) => "not sent",
+            Err(Trouble::Throttled(_)) => "throttled",
+            Err(Trouble::TokenRefused {
+                by_gateway: true, ..
+            }) => "token",
+            Err(Trouble::TokenRefused { .. }) => "token?",
+            Err(Trouble::Refused(_)) => "refused",
+            Err(Trouble::Open(_)) => "open",
+        }
+    }
+
+    #[test]
+    fn every_status_has_its_class() {
+        let flat = json!({"message": "words"});
+        let mut table = Vec::new();
+        for status in 200..600 {
+            let class = class(status, &flat);
+            match table.last_mut() {
+                Some((_, to, last)) if *last == class => *to = status,
+                _ => table.push((status, status, class)),
+            }
+        }
+        assert_eq!(
+            table,
+            [
+                (200, 299, "open"),
+                (300, 400, "refused"),
+                (401, 401, "token"),
+                (402, 402, "refused"),
+                (403, 403, "token"),
+                (404, 407, "refused"),
+                (408, 408, "open"),
+                (409, 428, "refused"),
+                (429, 429, "throttled"),
+                (430, 499, "refused"),
+                (500, 599, "open"),
+            ]
+        );
+    }
+
+    #[test]
+    fn errors_within_200_are_told_apart() {
+        let published = json!({"data": null, "errors": [{"message": "Rate limit exceeded", "path": ["users"],
+            "extensions": {"name": "PreconditionError", "code": "access_not_allowed"}}]});
+        let error = |message: &str, path: Value, code: &str| json!({"data": null, "errors": [{"message": message, "path": path, "extensions": {"code": code}}]});
+        let root = || json!(["createUserAuthentication"]);
+        for (body, want) in [
+            (json!({"data": {"users": {}}}), "ok"),
+            (published, "throttled"),
+            (error("Unknown slot", root(), "bad_input"), "refused"),
+            (
+                error("Not allowed here", root(), "access_not_allowed"),
+                "refused",
+            ),
+            (error("Token expired", root(), "x"), "token?"),
+            (error("boom", root(), "INTERNAL_SERVER_ERROR"), "open"),
+            (error("Internal server error", root(), ""), "open"),
+            (
+                error(
+                    "null",
+                    json!(["createSolutionInstance", "solutionInstance"]),
+                    "",
+                ),
+                "open",
+            ),
+            (json!({"errors": [{"message": "Unknown field"}]}), "refused"),
+            (json!({"data": null}), "open"),
+            (json!({}), "open"),
+        ] {
+            assert_eq!(class(200, &body), want, "{body}");
+        }
+        assert_eq!(
+            class(
+                400,
+                &json!({"errors": [{"message": "rate limit exceeded"}]})
+            ),
+            "throttled"
+        );
+    }
+
+    #[test]
+    fn a_garbled_answer_leaves_the_outcome_open() {
+        let outcome = of_graphql(Ok(Response {
+            status: 200,
+            retry_after: None,
+            body: b"{\"data\":{\"createExt".to_vec(),
+        }));
+        assert!(matches!(outcome, Err(Trouble::Open(_))));
+    }
+}

@@ -1,0 +1,347 @@
+//! What is asked of Tray before anything is created.
+//!
+//! A migration must not find out at row 40,000 that a slot's External ID has another case. The checks read
+//! only; where the API does not show what a check needs, the check is left out and says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::client::{Client, Failed};
+use super::operations::{
+    self as ops, INTROSPECTION, ListedSolution, SOLUTIONS, SOLUTIONS_WITHOUT_AUTH_SLOTS,
+};
+use super::outcome::Trouble;
+use super::transport::Transport;
+use crate::issue::nearest;
+use crate::secret::{Redactor, SecretText, SecretValue};
+
+/// What the batch will refer to.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Solutions, each with the slots that will be filled.
+    pub solutions: BTreeMap<String, WantedSlots>,
+    /// Services, by name and version, each with the environments that will be used.
+    pub services: BTreeMap<(String, i64), BTreeSet<String>>,
+    /// Whether end users are to be marked as test users.
+    pub test_users: bool,
+    /// Whether `formData` is to be sent.
+    pub form_data: bool,
+    /// Whether the platform API's address is known.
+    pub has_api: bool,
+}
+
+/// The slots of one solution that will be filled.
+#[derive(Clone, Debug, Default)]
+pub struct WantedSlots {
+    /// Auth slots.
+    pub auth: BTreeSet<String>,
+    /// Config slots.
+    pub config: BTreeSet<String>,
+}
+
+/// What the preflight found.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What must be mended before the run can start.
+    pub findings: Vec<String>,
+    /// What could not be checked, and why.
+    pub unchecked: Vec<String>,
+    /// What was checked and is well.
+    pub passed: Vec<String>,
+}
+
+/// Why the preflight has no result.
+#[derive(Debug, thiserror::Error)]
+pub enum PreflightError {
+    /// The master token does not work.
+    #[error(
+        "Tray refused the master token ({0}); check TRAY_MASTER_TOKEN, and that --region is the token's"
+    )]
+    Token(String),
+    /// Tray cannot be reached or gives no answer.
+    #[error("Tray gives no answer: {0}")]
+    NoAnswer(String),
+}
+
+/// Runs every check that the batch calls for.
+///
+/// # Errors
+/// When the token is refused, or there is no answer at all.
+pub async fn run<T: Transport>(
+    client: &Client<T>,
+    master: &SecretText,
+    wanted: &Wanted,
+) -> Result<Report, PreflightError> {
+    let mut report = Report::default();
+    let schema = introspect(client, master, wanted, &mut report).await?;
+    if !wanted.solutions.is_empty() {
+        let listed = solutions(client, master, schema.auth_slots, &mut report).await?;
+        for (id, slots) in &wanted.solutions {
+            check_solution(id, slots, &listed, &mut report);
+        }
+    }
+    environments(client, master, wanted, &mut report).await?;
+    Ok(report)
+}
+
+struct Known {
+    /// Whether `Solution.authSlots` exists; `None` where introspection is refused.
+    auth_slots: Option<bool>,
+}
+
+async fn introspect<T: Transport>(
+    client: &Client<T>,
+    master: &SecretText,
+    wanted: &Wanted,
+    report: &mut Report,
+) -> Result<Known, PreflightError> {
+    let empty = SecretValue(serde_json::json!({}));
+    let data = match client.call(&INTROSPECTION, empty, master).await {
+        Ok((data, _)) => data,
+        Err(failed) => match failed.trouble {
+            // one that is refused as a query may still be a good token
+            Trouble::Refused(_)
+            | Trouble::TokenRefused {
+                by_gateway: false, ..
+            } => {
+                let note = "the API's schema (introspection is refused)";
+                report.unchecked.push(note.to_owned());
+                return Ok(Known { auth_slots: None });
+            }
+            _ => return Err(fatal(failed, master)),
+        },
+    };
+    let names = |of: &str, list: &str| -> Option<Vec<String>> {
+        let list = data[of][list].as_array()?;
+        Some(
+            list.iter()
+                .filter_map(|f| f["name"].as_str().map(str::to_owned))
+                .collect(),
+        )
+    };
+    let mut needs = vec![
+        ("CreateExternalUserInput", "externalUserId", true),
+        ("CreateExternalUserInput", "isTestUser", wanted.test_users),
+        (
+            "CreateUserAuthenticationInput",
+            "serviceEnvironmentId",
+            true,
+        ),
+        (
+            "CreateUserAuthenticationInput",
+            "formData",
+            wanted.form_data,
+        ),
+    ];
+    if !wanted.solutions.is_empty() {
+        needs.push(("CreateSolutionInstanceInput", "authValues", true));
+        needs.push((
+            "UpdateSolutionInstanceInput",
+            "errorOnEnablingWithMissingValues",
+            true,
+        ));
+    }
+    let mut seen = false;
+    for (of, field, needed) in needs {
+        let Some(fields) = names(of, "inputFields") else {
+            continue;
+        };
+        seen = true;
+        if needed && !fields.iter().any(|name| name == field) {
+            report.findings.push(format!(
+                "the API's {of} has no field {field}, which this run needs{}",
+                if field == "isTestUser" {
+                    " for --test-users"
+                } else {
+                    ""
+                }
+            ));
+        }
+    }
+    if seen {
+        report
+            .passed
+            .push("the API's schema has what the run needs".to_owned());
+    }
+    let auth_slots = names("Solution", "fields").map(|f| f.iter().any(|n| n == "authSlots"));
+    Ok(Known { auth_slots })
+}
+
+/// All published solutions, with auth slots where the API shows them.
+async fn solutions<T: Transport>(
+    client: &Client<T>,
+    master: &SecretText,
+    auth_slots: Option<bool>,
+    report: &mut Report,
+) -> Result<BTreeMap<String, ListedSolution>, PreflightError> {
+    let mut operation = if auth_slots == Some(false) {
+        &SOLUTIONS_WITHOUT_AUTH_SLOTS
+    } else {
+        &SOLUTIONS
+    };
+    let mut listed = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let variables = ops::paged(None, after.as_deref());
+        let data = match client.call(operation, variables, master).await {
+            Ok((data, _)) => data,
+            Err(Failed {
+                trouble: Trouble::Refused(_),
+                ..
+            }) if std::ptr::eq(operation, &raw const SOLUTIONS) && listed.is_empty() => {
+                operation = &SOLUTIONS_WITHOUT_AUTH_SLOTS;
+                continue;
+            }
+            Err(failed) => return Err(fatal(failed, master)),
+        };
+        let page: ops::Connection<ListedSolution> =
+            ops::part(&data, &["viewer", "solutions"]).map_err(PreflightError::NoAnswer)?;
+        after = page.next();
+        listed.extend(page.nodes().map(|solution| (solution.id.clone(), solution)));
+        if after.is_none() {
+            break;
+        }
+    }
+    if std::ptr::eq(operation, &raw const SOLUTIONS_WITHOUT_AUTH_SLOTS) {
+        let note = "the External IDs of auth slots (the API does not show them)";
+        report.unchecked.push(note.to_owned());
+    }
+    Ok(listed)
+}
+
+fn check_solution(
+    id: &str,
+    slots: &WantedSlots,
+    listed: &BTreeMap<String, ListedSolution>,
+    report: &mut Report,
+) {
+    let Some(solution) = listed.get(id) else {
+        let near = nearest(id, listed.keys().map(String::as_str));
+        let hint = near.map_or_else(
+            || "; only published solutions are listed".to_owned(),
+            |near| format!("; did you mean {near}?"),
+        );
+        report
+            .findings
+            .push(format!("there is no solution {id}{hint}"));
+        return;
+    };
+    let before = report.findings.len();
+    let mut compare = |kind: &str, wanted: &BTreeSet<String>, have: &[ops::ListedSlot]| {
+        let have: Vec<&str> = have
+            .iter()
+            .filter_map(|s| s.external_id.as_deref())
+            .collect();
+        for slot in wanted {
+            if !have.contains(&slot.as_str()) {
+                let hint = near_slot(slot, &have);
+                report.findings.push(format!(
+                    "solution {id} (\"{}\") has no {kind} slot with the External ID {slot}{hint}",
+                    solution.title
+                ));
+            }
+        }
+    };
+    if let Some(auth_slots) = &solution.auth_slots {
+        compare("auth", &slots.auth, auth_slots);
+    }
+    compare("config", &slots.config, &solution.config_slots);
+    if report.findings.len() == before {
+        report.passed.push(format!(
+            "solution {id} (\"{}\") exists with the slots that are to be filled",
+            solution.title
+        ));
+    }
+}
+
+fn near_slot(slot: &str, have: &[&str]) -> String {
+    if let Some(same) = have.iter().find(|h| h.eq_ignore_ascii_case(slot)) {
+        return format!("; it has {same}: External IDs are case-sensitive");
+    }
+    match nearest(slot, have.iter().copied()) {
+        Some(near) => format!("; did you mean {near}?"),
+        None if have.is_empty() => "; it has none".to_owned(),
+        None => format!("; it has {}", have.join(", ")),
+    }
+}
+
+async fn environments<T: Transport>(
+    client: &Client<T>,
+    master: &SecretText,
+    wanted: &Wanted,
+    report: &mut Report,
+) -> Result<(), PreflightError> {
+    if !wanted.has_api {
+        let note = "service environments (an --endpoint is given without --api)";
+        report.unchecked.push(note.to_owned());
+        return Ok(());
+    }
+    for ((name, version), ids) in &wanted.services {
+        let path = format!(
+            "/core/v1/services/{}/versions/{version}/environments",
+            path_segment(name)
+        );
+        let body = match client.get(path, master).await {
+            Ok(body) => body,
+            Err(Failed {
+                trouble: Trouble::Refused(message),
+                ..
+            }) => {
+                report.findings.push(format!(
+                    "Tray has no service {name} in version {version}, or the token may not see it ({})",
+                    clean(&message, master)
+                ));
+                continue;
+            }
+            Err(failed) => return Err(fatal(failed, master)),
+        };
+        let elements = body["elements"].as_array().or_else(|| body.as_array());
+        let have: Vec<&str> = elements
+            .into_iter()
+            .flatten()
+            .filter_map(|element| element["id"].as_str())
+            .collect();
+        let missing: Vec<&String> = ids
+            .iter()
+            .filter(|id| !have.contains(&id.as_str()))
+            .collect();
+        for id in &missing {
+            report.findings.push(format!(
+                "service {name} version {version} has no environment {id}; ids differ between Tray organisations and regions (pull the catalog again)"
+            ));
+        }
+        if missing.is_empty() {
+            report.passed.push(format!(
+                "service {name} version {version} has the environments used"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn path_segment(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+fn clean(message: &str, master: &SecretText) -> String {
+    let mut redactor = Redactor::default();
+    redactor.add(master.expose());
+    redactor.clean(message)
+}
+
+fn fatal(failed: Failed, master: &SecretText) -> PreflightError {
+    match failed.trouble {
+        Trouble::TokenRefused { message, .. } => PreflightError::Token(clean(&message, master)),
+        Trouble::NotSent(why) | Trouble::Open(why) | Trouble::Refused(why) => {
+            PreflightError::NoAnswer(clean(&why, master))
+        }
+        Trouble::Throttled(_) => PreflightError::NoAnswer("throttled".to_owned()),
+    }
+}

@@ -1,0 +1,13 @@
+//! Checking rows: each against its catalog entry, and all against each other.
+//!
+//! [`check`] is the one place where a row's fields, conversion and schema are judged; the parallel
+//! [`pipeline`] of `validate` and the second pass of `import` both go through it. [`across`] finds what
+//! only shows when rows are seen together. [`report`] writes issues and rows for people and programs.
+
+pub mod across;
+pub mod check;
+pub mod convert;
+pub mod identity;
+pub mod pipeline;
+pub mod references;
+pub mod report;
