@@ -58,8 +58,6 @@ pub trait Listener {
 /// # Errors
 /// What keeps the rows from being read at all.
 pub fn load(input: &Path, format: Option<FormatArg>, shared: &Shared) -> Result<Loaded, Failure> {
-    let catalog = Arc::new(settings::catalog(shared, Some(input))?);
-    let mapping = settings::mapping(shared)?;
     let stdin = input.as_os_str() == "-";
     let fingerprint = if stdin {
         None
@@ -69,6 +67,8 @@ pub fn load(input: &Path, format: Option<FormatArg>, shared: &Shared) -> Result<
                 .map_err(|error| Failure::internal(format!("the input: {error}")))?,
         )
     };
+    let catalog = Arc::new(settings::catalog(shared, Some(input))?);
+    let mapping = settings::mapping(shared)?;
     let opened = match open(input, format.map(Format::from)) {
         Ok(opened) => opened,
         Err(error) => return of_open_error(error, catalog, fingerprint),

@@ -63,7 +63,9 @@ impl<T: Transport> Engine<T> {
             return Ok(Arc::clone(owned));
         }
         let variables = || ops::paged(None, None);
-        let data = self.as_user(cell, user_id, &OWNED, variables, run).await?;
+        let data = self
+            .as_user(cell, user_id, &OWNED, variables, run, None)
+            .await?;
         let listed: Connection<ListedAuthentication> =
             ops::part(&data, &["viewer", "authentications"]).map_err(Trouble::Open)?;
         let page: Connection<ListedInstance> =
@@ -108,7 +110,7 @@ impl<T: Transport> Engine<T> {
     ) -> Result<Connection<ListedAuthentication>, Trouble> {
         let variables = || SecretValue(serde_json::json!({}));
         let data = self
-            .as_user(cell, user_id, &AUTHENTICATIONS, variables, run)
+            .as_user(cell, user_id, &AUTHENTICATIONS, variables, run, None)
             .await?;
         ops::part(&data, &["viewer", "authentications"]).map_err(Trouble::Open)
     }
@@ -141,7 +143,7 @@ impl<T: Transport> Engine<T> {
         loop {
             let variables = || ops::solution_instances(solution_id, after.as_deref());
             let data = self
-                .as_user(cell, user_id, &SOLUTION_INSTANCES, variables, run)
+                .as_user(cell, user_id, &SOLUTION_INSTANCES, variables, run, None)
                 .await?;
             let page: Connection<ListedInstance> =
                 ops::part(&data, &["viewer", "solutionInstances"]).map_err(Trouble::Open)?;

@@ -122,7 +122,11 @@ impl<T: Transport> Engine<T> {
                 return Err(never_there(STEP));
             }
             sends -= 1;
-            self.sent(&mut [run], STEP).await?;
+            // the token before the slot: minting it is a call of its own
+            self.token(cell, user_id, run, &mut None)
+                .await
+                .map_err(|trouble| self.before_sending(&trouble, run, STEP))?;
+            let slot = self.about_to_send(&mut [run], STEP).await?;
             let variables = || {
                 ops::create_user_authentication(&NewAuthentication {
                     name: &row.auth_name,
@@ -135,7 +139,14 @@ impl<T: Transport> Engine<T> {
                 })
             };
             let answer = self
-                .as_user(cell, user_id, &CREATE_USER_AUTHENTICATION, variables, run)
+                .as_user(
+                    cell,
+                    user_id,
+                    &CREATE_USER_AUTHENTICATION,
+                    variables,
+                    run,
+                    Some(slot),
+                )
                 .await;
             match answer {
                 Ok(data) => {

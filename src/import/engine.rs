@@ -20,7 +20,7 @@ use crate::batch::plan::Plan;
 use crate::results::journal::Journal;
 use crate::results::record::{Progress, State, Step, write_line};
 use crate::secret::{Redactor, SecretText, SecretValue};
-use crate::tray::client::{Client, Failed};
+use crate::tray::client::{Client, Failed, Slot};
 use crate::tray::operations::{self as ops, AUTHORIZE, Operation};
 use crate::tray::outcome::Trouble;
 use crate::tray::transport::Transport;
@@ -392,7 +392,7 @@ impl<T: Transport> Engine<T> {
     }
 
     /// Records that a creating call of these rows is about to leave.
-    pub(super) async fn sent(&self, runs: &mut [&mut Run], step: Step) -> Result<(), Ending> {
+    async fn sent(&self, runs: &mut [&mut Run], step: Step) -> Result<(), Ending> {
         for run in runs.iter_mut() {
             run.progress.state = State::Sent;
             run.progress.step = Some(step);
@@ -455,7 +455,27 @@ impl<T: Transport> Engine<T> {
         }
     }
 
-    /// Calls Tray as an end user. A refused token is renewed once; `run` pays for the calls.
+    /// Waits for a slot for a creating call, and records that the call is about to leave: only then, so that
+    /// `sent` means that the call is all but on its way. A run that stops meanwhile sends nothing.
+    pub(super) async fn about_to_send(
+        &self,
+        runs: &mut [&mut Run],
+        step: Step,
+    ) -> Result<Slot<'_>, Ending> {
+        let taken_back = runs.iter().any(|run| run.recorded == Some(State::Sent));
+        let slot = tokio::select! {
+            biased;
+            () = self.stop.wait() => {
+                return Err(if taken_back { Ending::TakenBack } else { Ending::Stopped });
+            }
+            slot = self.client.reserve() => slot,
+        };
+        self.sent(runs, step).await?;
+        Ok(slot)
+    }
+
+    /// Calls Tray as an end user. A refused token is renewed once; `run` pays for the calls. The first
+    /// attempt leaves in `slot`, where there is one.
     pub(super) async fn as_user(
         &self,
         cell: &Cell,
@@ -463,12 +483,17 @@ impl<T: Transport> Engine<T> {
         operation: &'static Operation,
         variables: impl Fn() -> SecretValue,
         run: &mut Run,
+        mut slot: Option<Slot<'_>>,
     ) -> Result<serde_json::Value, Trouble> {
         let mut rounds = 0;
         loop {
             rounds += 1;
-            let token = self.token(cell, user_id, run).await?;
-            match self.client.call(operation, variables(), &token.text).await {
+            let token = self.token(cell, user_id, run, &mut slot).await?;
+            let answer = self
+                .client
+                .call_in(slot.take(), operation, variables(), &token.text)
+                .await;
+            match answer {
                 Ok((data, attempts)) => {
                     run.progress.attempts += attempts;
                     return Ok(data);
@@ -488,7 +513,13 @@ impl<T: Transport> Engine<T> {
     }
 
     /// The end user's token: minted once for all rows of the user, and again after it was refused.
-    async fn token(&self, cell: &Cell, user_id: &str, run: &mut Run) -> Result<Token, Trouble> {
+    pub(super) async fn token(
+        &self,
+        cell: &Cell,
+        user_id: &str,
+        run: &mut Run,
+        slot: &mut Option<Slot<'_>>,
+    ) -> Result<Token, Trouble> {
         let mut held = cell.token.lock().await;
         if let Some((text, generation)) = &*held {
             return Ok(Token {
@@ -497,6 +528,8 @@ impl<T: Transport> Engine<T> {
                 minted_here: false,
             });
         }
+        // minting is a call of its own, and could wait for the very slot that is held
+        *slot = None;
         let answer = self
             .client
             .call(&AUTHORIZE, ops::authorize(user_id), &self.master)
@@ -542,6 +575,17 @@ impl<T: Transport> Engine<T> {
         }
     }
 
+    /// Trouble before a creating call could leave. What the results have as `sent` from a send that was found
+    /// not done is taken back.
+    pub(super) fn before_sending(&self, trouble: &Trouble, run: &Run, step: Step) -> Ending {
+        let ending = self.ending(trouble, step, &self.master_redactor());
+        if run.recorded == Some(State::Sent) {
+            ending.of_creation()
+        } else {
+            ending
+        }
+    }
+
     /// A call's trouble as the row's ending. While the run stops for a refused master token, rows are
     /// left as they are rather than failed.
     pub(super) fn ending(&self, trouble: &Trouble, step: Step, redactor: &Redactor) -> Ending {
@@ -565,7 +609,7 @@ enum Reached {
     Gather,
 }
 
-struct Token {
+pub(super) struct Token {
     text: SecretText,
     generation: u64,
     minted_here: bool,

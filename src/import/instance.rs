@@ -292,8 +292,11 @@ impl<T: Transport> Engine<T> {
                 return Err(never_there(Step::Instance));
             }
             sends -= 1;
-            self.sent(&mut runs.iter_mut().collect::<Vec<_>>(), Step::Instance)
-                .await?;
+            self.token(cell, user_id, &mut runs[0], &mut None)
+                .await
+                .map_err(|trouble| self.before_sending(&trouble, &runs[0], Step::Instance))?;
+            let mut all: Vec<&mut Run> = runs.iter_mut().collect();
+            let slot = self.about_to_send(&mut all, Step::Instance).await?;
             let variables = || {
                 ops::create_solution_instance(
                     &wanted.solution_id,
@@ -309,6 +312,7 @@ impl<T: Transport> Engine<T> {
                     &CREATE_SOLUTION_INSTANCE,
                     variables,
                     &mut runs[0],
+                    Some(slot),
                 )
                 .await;
             match answer {
@@ -471,10 +475,17 @@ impl<T: Transport> Engine<T> {
             return Ok(());
         }
         let variables = || ops::fill_slots(&found.id, &auths, &config);
-        self.as_user(cell, user_id, &UPDATE_SOLUTION_INSTANCE, variables, run)
-            .await
-            .map(|_| ())
-            .map_err(|trouble| self.ending(&trouble, Step::Instance, &Redactor::default()))
+        self.as_user(
+            cell,
+            user_id,
+            &UPDATE_SOLUTION_INSTANCE,
+            variables,
+            run,
+            None,
+        )
+        .await
+        .map(|_| ())
+        .map_err(|trouble| self.ending(&trouble, Step::Instance, &Redactor::default()))
     }
 
     async fn enable(
@@ -492,6 +503,7 @@ impl<T: Transport> Engine<T> {
                 &UPDATE_SOLUTION_INSTANCE,
                 variables,
                 &mut runs[0],
+                None,
             )
             .await
             .map_err(|trouble| self.ending(&trouble, Step::Enable, &Redactor::default()))?;

@@ -327,17 +327,17 @@ impl<T: Transport> Engine<T> {
                 return Err(never_there(Step::User));
             }
             sends -= 1;
-            self.sent(&mut [run], Step::User).await?;
+            let slot = self.about_to_send(&mut [run], Step::User).await?;
             let variables = ops::create_external_user(
                 &row.external_user_id,
                 &row.user_name,
                 self.settings.test_users,
             );
-            match self
+            let answer = self
                 .client
-                .call(&CREATE_EXTERNAL_USER, variables, &self.master)
-                .await
-            {
+                .call_in(Some(slot), &CREATE_EXTERNAL_USER, variables, &self.master)
+                .await;
+            match answer {
                 Ok((data, attempts)) => {
                     run.progress.attempts += attempts;
                     if let Ok(id) = ops::part(&data, &["createExternalUser", "userId"]) {

@@ -68,7 +68,7 @@ impl Fingerprint {
     /// # Errors
     /// When the file is not there any more.
     pub fn of(path: &Path) -> io::Result<Fingerprint> {
-        let meta = fs_err::metadata(path)?;
+        let meta = std::fs::metadata(path)?;
         Ok(Fingerprint {
             len: meta.len(),
             modified: meta.modified().ok(),

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::limiter::Limiter;
 use super::operations::Operation;
@@ -84,6 +84,11 @@ pub struct Client<T> {
     pub counters: Counters,
 }
 
+/// A place in the pool and in time: the next call may leave at once.
+pub struct Slot<'c> {
+    _permit: Option<SemaphorePermit<'c>>,
+}
+
 /// A call that ended without a result, after its retries.
 #[derive(Clone, Debug)]
 pub struct Failed {
@@ -127,11 +132,34 @@ impl<T: Transport> Client<T> {
         variables: SecretValue,
         token: &SecretText,
     ) -> Result<(Value, u32), Failed> {
+        self.call_in(None, operation, variables, token).await
+    }
+
+    /// [`Client::call`] whose first attempt leaves in a slot that was reserved before.
+    ///
+    /// # Errors
+    /// As [`Client::call`].
+    pub async fn call_in(
+        &self,
+        slot: Option<Slot<'_>>,
+        operation: &'static Operation,
+        variables: SecretValue,
+        token: &SecretText,
+    ) -> Result<(Value, u32), Failed> {
         let call = Call::GraphQl {
             operation,
             variables,
         };
-        self.attempts(call, token, operation.repeatable).await
+        self.attempts(slot, call, token, operation.repeatable).await
+    }
+
+    /// Waits until a call may leave. Whoever holds a slot must not make another call meanwhile.
+    pub async fn reserve(&self) -> Slot<'_> {
+        // the permit first: with the time slot first, calls that had to wait for a permit would then
+        // leave in a bunch
+        let permit = self.under_way.acquire().await.ok();
+        self.limiter.acquire().await;
+        Slot { _permit: permit }
     }
 
     /// Reads from the platform API.
@@ -139,12 +167,13 @@ impl<T: Transport> Client<T> {
     /// # Errors
     /// How it ended.
     pub async fn get(&self, path: String, token: &SecretText) -> Result<Value, Failed> {
-        let answer = self.attempts(Call::Get { path }, token, true).await;
+        let answer = self.attempts(None, Call::Get { path }, token, true).await;
         answer.map(|(value, _)| value)
     }
 
     async fn attempts(
         &self,
+        mut slot: Option<Slot<'_>>,
         call: Call,
         token: &SecretText,
         repeatable: bool,
@@ -156,7 +185,7 @@ impl<T: Transport> Client<T> {
         let (mut attempts, mut unthrottled) = (0, 0);
         loop {
             attempts += 1;
-            let trouble = match self.once(&request).await {
+            let trouble = match self.once(slot.take(), &request).await {
                 Ok(value) => return Ok((value, attempts)),
                 Err(trouble) => trouble,
             };
@@ -183,14 +212,14 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// One attempt: a place in the pool, a place in time, and off.
-    async fn once(&self, request: &Request) -> Result<Value, Trouble> {
+    /// One attempt.
+    async fn once(&self, slot: Option<Slot<'_>>, request: &Request) -> Result<Value, Trouble> {
         let name = request.call.name();
         let answer = {
-            // the permit first: with the time slot first, calls that had to wait for a permit would then
-            // leave in a bunch
-            let _permit = self.under_way.acquire().await;
-            self.limiter.acquire().await;
+            let _slot = match slot {
+                Some(slot) => slot,
+                None => self.reserve().await,
+            };
             if let Ok(mut calls) = self.counters.calls.lock() {
                 *calls.entry(name).or_default() += 1;
             }

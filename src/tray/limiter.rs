@@ -77,6 +77,8 @@ const FIRST_CUT: f64 = 0.7;
 const RECOVERY: f64 = 0.05;
 /// The least share of the asked rate that throttling leaves.
 const FLOOR: f64 = 0.04;
+/// What counts as the asked rate where none was asked for.
+const UNASKED: f64 = 100.0;
 /// Calm for so long, and the ceiling is tried a little higher: others may have gone.
 const CALM: Duration = Duration::from_secs(60);
 /// The longest pause, whatever `Retry-After` says.
@@ -136,11 +138,10 @@ impl Limiter {
         if let Some(slowed) = &mut state.slowed {
             slowed.last_departure = now;
         }
-        if let Some(asked) = &self.asked {
-            state.sent.push_back(now);
-            while state.sent.len() > asked.a_minute {
-                state.sent.pop_front();
-            }
+        state.sent.push_back(now);
+        let most = self.asked.as_ref().map_or(1_000, |asked| asked.a_minute);
+        while state.sent.len() > most {
+            state.sent.pop_front();
         }
     }
 
@@ -210,24 +211,23 @@ impl Limiter {
         {
             return;
         }
+        let asked = self.asked.as_ref().map_or(UNASKED, |a| a.rate);
         let current = match &mut state.slowed {
             Some(slowed) => slowed.now(now, f64::INFINITY),
-            None => self.recent_rate(&state.sent, now),
+            None => asked,
         };
-        // between two throttlings Tray let through exactly what it allows
-        let rate = match state.last_throttled {
+        let (rate, ceiling) = match state.last_throttled {
+            // since the last throttling Tray let through what it allows, or less where we were slow; what
+            // left just now was too fast, if only a little
             Some(last) => {
-                let measured = state.accepted as f64 / (now - last).as_secs_f64();
-                (measured * BELOW).clamp(current * 0.5, current * BELOW)
+                let average = state.accepted as f64 / (now - last).as_secs_f64();
+                let recent = recent_rate(&state.sent, now);
+                let rate = (average * BELOW).clamp(current * 0.5, current * BELOW);
+                (rate, recent.min(current) * BELOW)
             }
-            None => current * FIRST_CUT,
+            None => (current * FIRST_CUT, current * BELOW),
         };
-        let floor = self.asked.as_ref().map_or(1.0, |a| a.rate * FLOOR);
-        let rate = rate.max(floor);
-        let ceiling = match state.last_throttled {
-            Some(_) => rate,
-            None => current * BELOW,
-        };
+        let rate = rate.max(asked * FLOOR);
         state.slowed = Some(Slowed {
             rate,
             ceiling: ceiling.max(rate),
@@ -237,23 +237,6 @@ impl Limiter {
         state.accepted = 0;
         state.in_a_row += 1;
         state.last_throttled = Some(now);
-    }
-
-    /// Calls a second over the last seconds, where nothing better is known.
-    fn recent_rate(&self, sent: &VecDeque<Instant>, now: Instant) -> f64 {
-        let asked = self.asked.as_ref().map_or(f64::INFINITY, |a| a.rate);
-        let window = Duration::from_secs(2);
-        let recent = sent
-            .iter()
-            .rev()
-            .take_while(|at| now - **at < window)
-            .count();
-        let measured = recent as f64 / window.as_secs_f64();
-        if asked.is_finite() {
-            measured.clamp(asked * 0.5, asked)
-        } else {
-            100.0
-        }
     }
 
     /// The rate in force, for the progress display; `None` for no limit.
@@ -277,6 +260,13 @@ impl Limiter {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Departures a second over the last two seconds.
+fn recent_rate(sent: &VecDeque<Instant>, now: Instant) -> f64 {
+    let window = Duration::from_secs(2);
+    let recent = sent.iter().rev().take_while(|at| now - **at < window);
+    recent.count() as f64 / window.as_secs_f64()
 }
 
 impl Slowed {
@@ -326,5 +316,134 @@ impl std::ops::Add<Nanos> for Tick {
 
     fn add(self, nanos: Nanos) -> Tick {
         Tick(self.0 + Duration::from(nanos))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn pace(rate: f64, burst: u32) -> Pace {
+        Pace {
+            rate: Some(rate),
+            burst,
+        }
+    }
+
+    /// Departures of `count` calls that all want to leave at once, in seconds.
+    async fn departures(limiter: Limiter, count: usize) -> Vec<f64> {
+        let limiter = Arc::new(limiter);
+        let start = Instant::now();
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..count {
+            let limiter = Arc::clone(&limiter);
+            tasks.spawn(async move {
+                limiter.acquire().await;
+                start.elapsed().as_secs_f64()
+            });
+        }
+        let mut times = tasks.join_all().await;
+        times.sort_by(f64::total_cmp);
+        times
+    }
+
+    /// The most departures in any window of this length.
+    fn most_within(times: &[f64], window: f64) -> usize {
+        (0..times.len())
+            .map(|at| times[at..].iter().take_while(|t| **t < times[at] + window - 1e-6).count())
+            .max()
+            .unwrap_or(0)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rate_holds_over_every_second_and_every_minute() {
+        let times = departures(Limiter::new(pace(25.0, 10)), 2_000).await;
+        assert!(most_within(&times, 1.0) <= 25, "{} in a second", most_within(&times, 1.0));
+        assert!(most_within(&times, 60.0) <= 1_500);
+        let last = times[times.len() - 1];
+        assert!((78.0..82.0).contains(&last), "2,000 calls at 25 a second took {last} s");
+        assert!(times[9] < 0.001, "the burst leaves at once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_below_one_is_kept() {
+        let times = departures(Limiter::new(pace(0.5, 1)), 4).await;
+        assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 1.999), "{times:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn unlimited_waits_for_nothing() {
+        let unlimited = Pace {
+            rate: None,
+            burst: 1,
+        };
+        let times = departures(Limiter::new(unlimited), 1_000).await;
+        assert!(times[999] < 0.001);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retry_after_pauses_everyone() {
+        let limiter = Limiter::new(pace(25.0, 10));
+        limiter.acquire().await;
+        limiter.throttled(Some(Duration::from_secs(7)), 0.5);
+        let times = departures(limiter, 5).await;
+        assert!(times[0] >= 6.999, "{times:?}");
+    }
+
+    /// A server that allows fewer calls than asked for, as a token bucket. Returns the share of its limit
+    /// that was used and the share of calls that it throttled, both after the first five seconds.
+    async fn against(asked: f64, allowed: f64, bucket: f64, seconds: f64) -> (f64, f64) {
+        let limiter = Limiter::new(pace(asked, 10));
+        let start = Instant::now();
+        let (mut tokens, mut last) = (bucket, start);
+        let (mut taken, mut refused) = (0.0, 0.0);
+        while start.elapsed().as_secs_f64() < seconds {
+            limiter.acquire().await;
+            let now = Instant::now();
+            tokens = (tokens + (now - last).as_secs_f64() * allowed).min(bucket);
+            last = now;
+            let counts = start.elapsed().as_secs_f64() > 5.0;
+            if tokens >= 1.0 {
+                tokens -= 1.0;
+                limiter.accepted();
+                taken += f64::from(u8::from(counts));
+            } else {
+                limiter.throttled(None, 0.5);
+                refused += f64::from(u8::from(counts));
+            }
+        }
+        (taken / (allowed * (seconds - 5.0)), refused / (taken + refused))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn throttled_below_the_asked_rate_it_finds_what_is_allowed() {
+        for (asked, allowed, bucket) in [
+            (25.0, 10.0, 10.0),
+            (25.0, 20.0, 20.0),
+            (25.0, 5.0, 50.0),
+            (100.0, 30.0, 50.0),
+            (25.0, 22.0, 1.0),
+        ] {
+            let (used, refused) = against(asked, allowed, bucket, 120.0).await;
+            println!("asked {asked}, allowed {allowed}, bucket {bucket}: used {used:.3}, throttled {refused:.4}");
+            assert!(used >= 0.9, "asked {asked}, allowed {allowed}: used {used:.3}");
+            assert!(refused <= 0.02, "asked {asked}, allowed {allowed}: throttled {refused:.4}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calm_brings_the_rate_back_but_not_beyond_what_was_throttled() {
+        let limiter = Limiter::new(pace(25.0, 10));
+        for _ in 0..100 {
+            limiter.acquire().await;
+            limiter.accepted();
+        }
+        limiter.throttled(None, 0.5);
+        let cut = limiter.rate().unwrap();
+        assert!(cut < 20.0, "{cut}");
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        let back = limiter.rate().unwrap();
+        assert!(back > cut && back < 25.0, "{cut} → {back}");
     }
 }
