@@ -1,4 +1,37 @@
-//! map
+//! Moves an existing customer base into Tray Embedded.
+//!
+//! This page is the map. A row's way through the rooms, each of which knows the type before it and the type
+//! after it:
+//!
+//! ```text
+//! bytes ─▶ input ─▶ Row ─▶ validate ─▶ Facts ─▶ batch (index, plan) ─▶ import ─▶ results
+//!                    │        ▲                                          │  ▲
+//!                    │     catalog                                       ▼  │
+//!                    └────────▶ Problem ─▶ reports                      tray ─▶ HTTP
+//! ```
+//!
+//! | room | owns | uses |
+//! |---|---|---|
+//! | [`issue`] | what can be wrong with a row: codes and messages | – |
+//! | [`secret`] | text that is never shown, and its removal from what others wrote | – |
+//! | [`files`] | files for their owner's eyes only | – |
+//! | [`input`] | formats, compression, positions, mapping | `issue`, `secret` |
+//! | [`catalog`] | connector entries, versions, environments, schemas | `issue` |
+//! | [`validate`] | rows against entries and against each other, in parallel | `input`, `catalog` |
+//! | [`batch`] | the index of rows, end users and instances; what is left to do | `validate`, `results` |
+//! | [`results`] | records, the journal, the folded state | `validate` (keys) |
+//! | [`tray`] | the API: operations, outcomes, limiter, retries, preflight | `secret` |
+//! | [`import`] | the steps of a row, the pool, settling, adoption | `batch`, `tray`, `results` |
+//! | [`sandbox`] | an emulation of Tray's API to rehearse against | – |
+//! | [`report`] | the summary | – |
+//! | [`cli`] | arguments, terminal, exit codes | everything |
+//!
+//! Two passes go over the input. The first ([`validate::pipeline`]) checks the whole file on all cores and
+//! leaves the [`batch::Index`]: a few bytes a row, nothing secret. The second ([`import::feed`]) reads the
+//! file again and brings each row, credentials and all, just before it is sent.
+//!
+//! `ARCHITECTURE.md` says why it is built this way.
+
 pub mod batch;
 pub mod catalog;
 pub mod cli;

@@ -33,6 +33,11 @@ use printer::Printer;
 
 /// Runs the program with these arguments, the program's name first.
 pub fn main(arguments: Vec<OsString>) -> ExitCode {
+    std::panic::set_hook(Box::new(printer::panicked));
+    std::panic::catch_unwind(|| run(arguments)).unwrap_or(Exit::Internal.into())
+}
+
+fn run(arguments: Vec<OsString>) -> ExitCode {
     match parse(arguments) {
         Ok(cli) => {
             let printer = Printer::new(&cli.shared);

@@ -86,6 +86,16 @@ impl Printer {
     }
 }
 
+/// What is said of a panic: where, but not what, since a panic's message may quote data.
+pub(super) fn panicked(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let line = format!(
+        "error: internal error at {}; this is a bug of tray-import, please report it",
+        place.as_deref().unwrap_or("an unknown place")
+    );
+    write_line(io::stderr(), &line);
+}
+
 /// A failure before there is a printer.
 pub fn failure(failure: &Failure) {
     print_failure(failure);

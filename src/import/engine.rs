@@ -105,6 +105,7 @@ pub struct Engine<T> {
 /// A row under way: who it is, and what is known of it.
 pub struct Run {
     pub(super) row: u64,
+    line: u64,
     pub(super) key: Key,
     pub(super) external_user_id: String,
     pub(super) user: u32,
@@ -287,6 +288,7 @@ impl<T: Transport> Engine<T> {
         let known = prior.remove(&row.key.0).map(|(_, progress)| progress);
         Run {
             row: row.row,
+            line: row.line,
             key: row.key,
             external_user_id: row.external_user_id.clone(),
             user: self.index.rows[row.index].user,
@@ -409,6 +411,7 @@ impl<T: Transport> Engine<T> {
                 self.tally.failed(&error.code);
                 tracing::warn!(
                     row = run.row,
+                    line = run.line,
                     external_user_id = run.external_user_id,
                     code = %error.code,
                     step = %error.step,

@@ -70,6 +70,18 @@ impl Layout {
 
     fn resolve(&mut self) -> Vec<Problem> {
         let mut problems = Vec::new();
+        if let [only] = self.header.as_slice()
+            && let Some(separator) = only.chars().find(|c| matches!(c, ';' | '\t' | '|'))
+        {
+            problems.push(Problem::new(
+                "",
+                Code::RaggedRow,
+                format!(
+                    "the header is one column with {separator:?} in it: save the file separated by commas, or name it .tsv if tabs separate it"
+                ),
+            ));
+            return problems;
+        }
         let mut seen: HashMap<&str, usize> = HashMap::new();
         let mut filled: HashMap<Target, &str> = HashMap::new();
         self.unusable = false;
@@ -177,6 +189,10 @@ mod tests {
         assert_eq!(
             problems("externalUserId,connector,connectorVersion,x,x\n"),
             ["x unknown_field", "x duplicate_column"]
+        );
+        assert_eq!(
+            problems("externalUserId;connector;connectorVersion\n"),
+            [" ragged_row"]
         );
         assert_eq!(
             problems("externalUserId,connectorVersion\n"),

@@ -269,15 +269,24 @@ pub(super) fn json_problem(field: &str, error: &JsonError) -> Problem {
             Code::BadJson,
             format!("is not valid JSON: {cause} at byte {column}"),
         ),
-        JsonError::DuplicateKey(path) => {
-            let path = if field.is_empty() {
-                path.clone()
-            } else {
-                format!("{field}.{path}")
-            };
-            let message = "the key stands twice in the same object; keep one".to_owned();
-            Problem::new(path, Code::DuplicateKey, message)
-        }
+        JsonError::DuplicateKey(path) => Problem::new(
+            inside(field, path),
+            Code::DuplicateKey,
+            "the key stands twice in the same object; keep one",
+        ),
+        JsonError::LargeNumber(path) => Problem::new(
+            inside(field, path),
+            Code::OutOfRange,
+            "the number is too large to be kept to its last digit; write it as a string",
+        ),
+    }
+}
+
+fn inside(field: &str, path: &str) -> String {
+    if field.is_empty() {
+        path.to_owned()
+    } else {
+        format!("{field}.{path}")
     }
 }
 

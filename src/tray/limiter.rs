@@ -351,7 +351,12 @@ mod tests {
     /// The most departures in any window of this length.
     fn most_within(times: &[f64], window: f64) -> usize {
         (0..times.len())
-            .map(|at| times[at..].iter().take_while(|t| **t < times[at] + window - 1e-6).count())
+            .map(|at| {
+                times[at..]
+                    .iter()
+                    .take_while(|t| **t < times[at] + window - 1e-6)
+                    .count()
+            })
             .max()
             .unwrap_or(0)
     }
@@ -359,17 +364,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_rate_holds_over_every_second_and_every_minute() {
         let times = departures(Limiter::new(pace(25.0, 10)), 2_000).await;
-        assert!(most_within(&times, 1.0) <= 25, "{} in a second", most_within(&times, 1.0));
+        assert!(
+            most_within(&times, 1.0) <= 25,
+            "{} in a second",
+            most_within(&times, 1.0)
+        );
         assert!(most_within(&times, 60.0) <= 1_500);
         let last = times[times.len() - 1];
-        assert!((78.0..82.0).contains(&last), "2,000 calls at 25 a second took {last} s");
+        assert!(
+            (78.0..82.0).contains(&last),
+            "2,000 calls at 25 a second took {last} s"
+        );
         assert!(times[9] < 0.001, "the burst leaves at once");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_rate_below_one_is_kept() {
         let times = departures(Limiter::new(pace(0.5, 1)), 4).await;
-        assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 1.999), "{times:?}");
+        assert!(
+            times.windows(2).all(|pair| pair[1] - pair[0] >= 1.999),
+            "{times:?}"
+        );
     }
 
     #[tokio::test(start_paused = true)]
@@ -413,7 +428,10 @@ mod tests {
                 refused += f64::from(u8::from(counts));
             }
         }
-        (taken / (allowed * (seconds - 5.0)), refused / (taken + refused))
+        (
+            taken / (allowed * (seconds - 5.0)),
+            refused / (taken + refused),
+        )
     }
 
     #[tokio::test(start_paused = true)]
@@ -426,9 +444,17 @@ mod tests {
             (25.0, 22.0, 1.0),
         ] {
             let (used, refused) = against(asked, allowed, bucket, 120.0).await;
-            println!("asked {asked}, allowed {allowed}, bucket {bucket}: used {used:.3}, throttled {refused:.4}");
-            assert!(used >= 0.9, "asked {asked}, allowed {allowed}: used {used:.3}");
-            assert!(refused <= 0.02, "asked {asked}, allowed {allowed}: throttled {refused:.4}");
+            println!(
+                "asked {asked}, allowed {allowed}, bucket {bucket}: used {used:.3}, throttled {refused:.4}"
+            );
+            assert!(
+                used >= 0.9,
+                "asked {asked}, allowed {allowed}: used {used:.3}"
+            );
+            assert!(
+                refused <= 0.02,
+                "asked {asked}, allowed {allowed}: throttled {refused:.4}"
+            );
         }
     }
 

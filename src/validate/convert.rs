@@ -102,6 +102,11 @@ fn convert(text: Cow<'_, str>, types: Types) -> Result<Value, (Code, String)> {
                 let message = format!("names the key {path} twice");
                 return Err((Code::DuplicateKey, message));
             }
+            Err(json::JsonError::LargeNumber(path)) => {
+                let message =
+                    format!("the number {path} is too large to be kept to its last digit");
+                return Err((Code::OutOfRange, message));
+            }
             Err(json::JsonError::Syntax { column, cause }) => {
                 let message = format!("must be {types} as JSON: {cause} at byte {column}");
                 return Err((Code::BadJson, message));
@@ -121,7 +126,9 @@ fn integer(text: &str) -> Option<Number> {
 /// A decimal number as JSON writes it: no `inf`, no `NaN`, no `1e`, no `.5`.
 fn fraction(text: &str) -> Option<Number> {
     let starts = text.strip_prefix('-').unwrap_or(text);
-    if !starts.starts_with(|c: char| c.is_ascii_digit()) {
+    // only digits: a whole number that fits no integer, and would lose its last digits as a fraction
+    let fractional = starts.bytes().any(|b| !b.is_ascii_digit());
+    if !starts.starts_with(|c: char| c.is_ascii_digit()) || !fractional {
         return None;
     }
     Number::from_f64(text.parse().ok()?)
