@@ -32,6 +32,16 @@
 //!
 //! `ARCHITECTURE.md` says why it is built this way.
 
+#![warn(
+    missing_docs,
+    clippy::dbg_macro,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::todo,
+    clippy::unwrap_used
+)]
+
 pub mod batch;
 pub mod catalog;
 pub mod cli;

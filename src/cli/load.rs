@@ -62,10 +62,9 @@ pub fn load(input: &Path, format: Option<FormatArg>, shared: &Shared) -> Result<
     let fingerprint = if stdin {
         None
     } else {
-        Some(
-            Fingerprint::of(input)
-                .map_err(|error| Failure::internal(format!("the input: {error}")))?,
-        )
+        Some(Fingerprint::of(input).map_err(|error| {
+            Failure::internal(format!("cannot read {}: {error}", input.display()))
+        })?)
     };
     let catalog = Arc::new(settings::catalog(shared, Some(input))?);
     let mapping = settings::mapping(shared)?;

@@ -9,7 +9,7 @@ use super::ending::{Ending, code};
 use super::engine::{Engine, Run};
 use super::feed::WorkRow;
 use super::settle::Settled;
-use super::users::{Cell, Origin, is_open, never_there};
+use super::users::{Cell, Origin, is_open, is_ours, never_there};
 use crate::results::record::{Id, Step};
 use crate::secret::{Redactor, SecretValue};
 use crate::tray::operations::{self as ops, CREATE_USER_AUTHENTICATION, NewAuthentication};
@@ -63,8 +63,13 @@ impl<T: Transport> Engine<T> {
             .create_authentication(row, run, cell, user_id, &mut open)
             .await?;
         run.progress.authentication_id = Some(Id::new(&id));
-        run.progress.created.add(STEP);
-        self.tally.created(STEP);
+        if is_ours(&run.progress, STEP) {
+            run.progress.created.add(STEP);
+            self.tally.created(STEP);
+        } else {
+            run.progress.adopted.add(STEP);
+            self.tally.adopted(STEP);
+        }
         self.tally.stepped(STEP);
         if row.hidden {
             self.hidden.saw(cell, user_id, &id);
@@ -123,7 +128,7 @@ impl<T: Transport> Engine<T> {
             }
             sends -= 1;
             // the token before the slot: minting it is a call of its own
-            self.token(cell, user_id, run, &mut None)
+            self.token(cell, user_id, run)
                 .await
                 .map_err(|trouble| self.before_sending(&trouble, run, STEP))?;
             let slot = self.about_to_send(&mut [run], STEP).await?;

@@ -94,6 +94,16 @@ impl Ending {
 }
 
 impl Ending {
+    /// Of a question that failed about something of which there were several: nobody can say whose it is, still.
+    pub fn of_anybodys(mut self) -> Ending {
+        if let Ending::Failed(error) = &mut self
+            && error.code == code::UNSETTLED
+        {
+            error.code = code::AMBIGUOUS.into();
+        }
+        self
+    }
+
     /// Of a creating call that surely was not done: what would leave the row `sent` takes it back.
     pub fn of_creation(self) -> Ending {
         match self {
@@ -105,5 +115,11 @@ impl Ending {
 
 /// Whether a failure left a creation open, so that a retry has to ask before it sends.
 pub fn leaves_open(error: &RowError, step: Step) -> bool {
-    error.step == step && (error.code == code::UNSETTLED || error.code == code::AMBIGUOUS)
+    leaves_ours(error, step) || error.step == step && error.code == code::AMBIGUOUS
+}
+
+/// Whether what a retry then finds was made by this batch. Of two of a kind nobody can say whose they are,
+/// so that what is left when somebody has removed the other counts as found: a rollback must not touch it.
+pub fn leaves_ours(error: &RowError, step: Step) -> bool {
+    error.step == step && error.code == code::UNSETTLED
 }

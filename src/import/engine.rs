@@ -14,7 +14,7 @@ use super::feed::{Item, WorkRow};
 use super::instance::{Gathering, Member};
 use super::stop::{Reason, Stop};
 use super::tally::{MaxFailures, Tally};
-use super::users::{Cell, Users, is_open};
+use super::users::{Cell, Users, is_open, is_ours};
 use crate::batch::Index;
 use crate::batch::plan::Plan;
 use crate::results::journal::Journal;
@@ -85,6 +85,9 @@ pub struct Parts<T> {
     /// Tells the time of day, for the results.
     pub now: fn() -> Timestamp,
 }
+
+/// Refused tokens of one call, with nothing that explains it, after which it is given up.
+const MOST_REFUSALS: u32 = 10;
 
 /// A run of the import.
 pub struct Engine<T> {
@@ -308,7 +311,10 @@ impl<T: Transport> Engine<T> {
                 row: u64::from(row.row),
             },
             Some(progress) if progress.state == State::Done => Member::Done {
-                instance_id: progress.instance_id.as_ref().map(ToString::to_string),
+                instance: progress
+                    .instance_id
+                    .as_ref()
+                    .map(|id| (id.to_string(), progress.created.has(Step::Instance))),
             },
             _ => Member::Unfinished,
         };
@@ -406,6 +412,11 @@ impl<T: Transport> Engine<T> {
 
     /// Records how a row ended badly, as far as that is anything to record.
     pub(super) async fn end_badly(&self, run: &mut Run, ending: Ending) {
+        let anybodys = |step| is_open(&run.progress, step) && !is_ours(&run.progress, step);
+        let ending = match &ending {
+            Ending::Failed(error) if anybodys(error.step) => ending.of_anybodys(),
+            _ => ending,
+        };
         match ending {
             Ending::Failed(error) => {
                 self.tally.failed(&error.code);
@@ -477,8 +488,11 @@ impl<T: Transport> Engine<T> {
         Ok(slot)
     }
 
-    /// Calls Tray as an end user. A refused token is renewed once; `run` pays for the calls. The first
-    /// attempt leaves in `slot`, where there is one.
+    /// Calls Tray as an end user. A refused token is renewed; `run` pays for the calls. The first attempt
+    /// leaves in `slot`, where there is one.
+    ///
+    /// Tokens are shared, so a refusal says little: the other rows may have used the token up, or renewed it
+    /// meanwhile. It is final once a token was refused that was minted here and that nobody had used before.
     pub(super) async fn as_user(
         &self,
         cell: &Cell,
@@ -488,51 +502,80 @@ impl<T: Transport> Engine<T> {
         run: &mut Run,
         mut slot: Option<Slot<'_>>,
     ) -> Result<serde_json::Value, Trouble> {
-        let mut rounds = 0;
+        let (mut refusals, mut unexplained, mut last_refused) = (0, 0, None);
         loop {
-            rounds += 1;
-            let token = self.token(cell, user_id, run, &mut slot).await?;
+            let mut held = match cell.token.try_lock() {
+                Ok(held) => held,
+                Err(_) => {
+                    // whoever holds the token makes a call, and could wait for this very slot
+                    slot = None;
+                    cell.token.lock().await
+                }
+            };
+            let shared = held
+                .clone()
+                .filter(|(_, generation)| refusals < 2 && last_refused != Some(*generation));
+            let alone = shared.is_none() && refusals > 0;
+            let (token, generation) = match shared {
+                Some(token) => token,
+                None => {
+                    slot = None;
+                    self.mint(cell, user_id, run, &mut held).await?
+                }
+            };
+            // where the answer is to be final, nobody else gets the token before it is there
+            let held = alone.then_some(held);
             let answer = self
                 .client
-                .call_in(slot.take(), operation, variables(), &token.text)
+                .call_in(slot.take(), operation, variables(), &token)
                 .await;
-            match answer {
+            drop(held);
+            let failed = match answer {
                 Ok((data, attempts)) => {
                     run.progress.attempts += attempts;
                     return Ok(data);
                 }
-                Err(failed) => {
-                    run.progress.attempts += failed.attempts;
-                    let refused = matches!(failed.trouble, Trouble::TokenRefused { .. });
-                    // a token that another row renewed, and used up, since ours was refused is no proof
-                    let renewed = token.minted_here && rounds > 1;
-                    if !refused || renewed || rounds > 5 {
-                        return Err(failed.trouble);
-                    }
-                    cell.forget_token(token.generation).await;
+                Err(failed) => failed,
+            };
+            run.progress.attempts += failed.attempts;
+            if !matches!(failed.trouble, Trouble::TokenRefused { .. }) {
+                return Err(failed.trouble);
+            }
+            cell.forget_token(generation).await;
+            refusals += 1;
+            // of several attempts, an earlier one (throttled, perhaps) may have used the token up
+            if failed.attempts == 1 {
+                unexplained += 1;
+                if alone || unexplained > MOST_REFUSALS {
+                    return Err(failed.trouble);
                 }
             }
+            last_refused = Some(generation);
         }
     }
 
-    /// The end user's token: minted once for all rows of the user, and again after it was refused.
+    /// Sees to it that the end user has a token: minted once for all rows of the user.
     pub(super) async fn token(
         &self,
         cell: &Cell,
         user_id: &str,
         run: &mut Run,
-        slot: &mut Option<Slot<'_>>,
-    ) -> Result<Token, Trouble> {
+    ) -> Result<(), Trouble> {
         let mut held = cell.token.lock().await;
-        if let Some((text, generation)) = &*held {
-            return Ok(Token {
-                text: text.clone(),
-                generation: *generation,
-                minted_here: false,
-            });
+        if held.is_none() {
+            self.mint(cell, user_id, run, &mut held).await?;
         }
-        // minting is a call of its own, and could wait for the very slot that is held
-        *slot = None;
+        Ok(())
+    }
+
+    async fn mint(
+        &self,
+        cell: &Cell,
+        user_id: &str,
+        run: &mut Run,
+        held: &mut Option<(SecretText, u64)>,
+    ) -> Result<(SecretText, u64), Trouble> {
+        *held = None;
         let answer = self
             .client
             .call(&AUTHORIZE, ops::authorize(user_id), &self.master)
@@ -547,13 +590,9 @@ impl<T: Transport> Engine<T> {
         run.progress.attempts += attempts;
         let text: String =
             ops::part(&data, &["authorize", "accessToken"]).map_err(Trouble::Refused)?;
-        let generation = cell.next_generation();
-        *held = Some((SecretText::new(text.clone()), generation));
-        Ok(Token {
-            text: SecretText::new(text),
-            generation,
-            minted_here: true,
-        })
+        let token = (SecretText::new(text), cell.next_generation());
+        *held = Some(token.clone());
+        Ok(token)
     }
 
     /// A refused master token ends the run at once; anything else is the row's affair.
@@ -610,10 +649,4 @@ enum Reached {
     Asked,
     /// To where its instance gathers.
     Gather,
-}
-
-pub(super) struct Token {
-    text: SecretText,
-    generation: u64,
-    minted_here: bool,
 }

@@ -9,7 +9,7 @@ use super::adopt::several;
 use super::ending::{Ending, code};
 use super::engine::{Engine, Run};
 use super::feed::Placement;
-use super::users::{Cell, is_open, never_there};
+use super::users::{Cell, is_open, is_ours, never_there};
 use crate::results::record::{Id, State, Step};
 use crate::secret::Redactor;
 use crate::tray::operations::{
@@ -32,8 +32,8 @@ pub enum Member {
     Ready(Box<(Run, Placement)>),
     /// Was done before this run.
     Done {
-        /// The instance that it is part of.
-        instance_id: Option<String>,
+        /// The instance that it is part of, and whether this batch made it.
+        instance: Option<(String, bool)>,
     },
     /// Failed, in this run or before.
     Failed {
@@ -84,11 +84,18 @@ impl<T: Transport> Engine<T> {
                     why.get_or_insert_with(|| format!("row {row} of the same instance failed"));
                 }
                 Member::Unfinished => unfinished = true,
-                Member::Done { instance_id } => known_instance = instance_id,
+                Member::Done { instance } => known_instance = instance,
             }
         }
         if let Some(why) = why {
-            self.hold(&mut runs, &why).await;
+            match self.settle_before_holding(&mut runs, &placements).await {
+                Ok(()) => self.hold(&mut runs, &why).await,
+                Err(ending) => {
+                    for run in &mut runs {
+                        self.end_badly(run, ending.clone()).await;
+                    }
+                }
+            }
         } else if !unfinished && !runs.is_empty() {
             let wanted = wanted(&runs, &placements);
             let outcome = self
@@ -108,9 +115,41 @@ impl<T: Transport> Engine<T> {
         }
     }
 
+    /// A creation that an earlier run left open is settled first: `held` would forget that it may have
+    /// happened, and whose the instance is.
+    async fn settle_before_holding(
+        &self,
+        runs: &mut [Run],
+        placements: &[Placement],
+    ) -> Result<(), Ending> {
+        let open = |run: &Run| is_open(&run.progress, Step::Instance);
+        let Some(first) = runs.iter().find(|run| open(run)) else {
+            return Ok(());
+        };
+        let cell = self.users.cell(first.user);
+        let user_id = user_id_of(first);
+        let wanted = wanted(runs, placements);
+        let settled = self.settle_instance(runs, &wanted, &cell, &user_id);
+        let Some(found) = settled.await? else {
+            return Ok(());
+        };
+        // those that were sent together; others are no part of the instance yet
+        for run in runs.iter_mut().filter(|run| open(run)) {
+            run.progress.instance_id = Some(Id::new(&found.id));
+            run.progress.enabled = Some(found.enabled);
+            if is_ours(&run.progress, Step::Instance) {
+                run.progress.created.add(Step::Instance);
+            } else {
+                run.progress.adopted.add(Step::Instance);
+            }
+        }
+        Ok(())
+    }
+
     async fn hold(&self, runs: &mut [Run], why: &str) {
         for run in runs.iter_mut() {
             run.progress.state = State::Held;
+            run.progress.error = None;
             run.progress.why = Some(why.into());
             tracing::warn!(row = run.row, "row held: {why}");
         }
@@ -124,7 +163,7 @@ impl<T: Transport> Engine<T> {
         &self,
         runs: &mut [Run],
         wanted: &Wanted,
-        known: Option<String>,
+        known: Option<(String, bool)>,
         enable: bool,
         place: Option<OwnedSemaphorePermit>,
     ) -> Result<(), Ending> {
@@ -132,12 +171,7 @@ impl<T: Transport> Engine<T> {
             return Ok(());
         };
         let cell = self.users.cell(first.user);
-        let user_id = first
-            .progress
-            .user_id
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default();
+        let user_id = user_id_of(first);
         let had = self.instance(runs, wanted, known, &cell, &user_id).await?;
         for run in runs.iter_mut() {
             run.progress.instance_id = Some(Id::new(&had.id));
@@ -197,15 +231,15 @@ impl<T: Transport> Engine<T> {
         &self,
         runs: &mut [Run],
         wanted: &Wanted,
-        known: Option<String>,
+        known: Option<(String, bool)>,
         cell: &Arc<Cell>,
         user_id: &str,
     ) -> Result<Had, Ending> {
-        let recorded = runs
-            .iter()
-            .find_map(|run| run.progress.instance_id.as_ref());
-        let recorded = recorded.map(ToString::to_string);
-        if let Some(id) = recorded.clone().or(known) {
+        let recorded = runs.iter().find_map(|run| {
+            let id = run.progress.instance_id.as_ref()?;
+            Some((id.to_string(), run.progress.created.has(Step::Instance)))
+        });
+        if let Some((id, ours)) = recorded.or(known) {
             let complete = runs.iter().all(|run| run.progress.instance_id.is_some());
             if complete {
                 let enabled = runs.iter().any(|run| run.progress.enabled == Some(true));
@@ -216,7 +250,7 @@ impl<T: Transport> Engine<T> {
                     enabled,
                 });
             }
-            return self.grown(runs, wanted, &id, cell, user_id).await;
+            return self.grown(runs, wanted, (&id, ours), cell, user_id).await;
         }
         if self.stop.is_set() {
             return Err(Ending::Stopped);
@@ -256,14 +290,25 @@ impl<T: Transport> Engine<T> {
         let (id, enabled) = self
             .create_instance(runs, wanted, cell, user_id, open)
             .await?;
+        let ours = runs
+            .iter()
+            .any(|run| is_ours(&run.progress, Step::Instance));
         for run in runs.iter_mut() {
-            run.progress.created.add(Step::Instance);
+            if ours {
+                run.progress.created.add(Step::Instance);
+            } else {
+                run.progress.adopted.add(Step::Instance);
+            }
         }
-        self.tally.created(Step::Instance);
+        if ours {
+            self.tally.created(Step::Instance);
+        } else {
+            self.tally.adopted(Step::Instance);
+        }
         self.tally.stepped(Step::Instance);
         Ok(Had {
             id,
-            adopted: false,
+            adopted: !ours,
             enabled,
         })
     }
@@ -281,7 +326,11 @@ impl<T: Transport> Engine<T> {
         loop {
             if open {
                 match self.settle_instance(runs, wanted, cell, user_id).await? {
-                    Some(found) => return Ok((found.id, found.enabled)),
+                    Some(found) => {
+                        self.fill_what_was_sent(runs, wanted, &found, cell, user_id)
+                            .await?;
+                        return Ok((found.id, found.enabled));
+                    }
                     None if self.stop.is_set() || self.ends_before_instances() => {
                         return Err(Ending::TakenBack);
                     }
@@ -292,7 +341,7 @@ impl<T: Transport> Engine<T> {
                 return Err(never_there(Step::Instance));
             }
             sends -= 1;
-            self.token(cell, user_id, &mut runs[0], &mut None)
+            self.token(cell, user_id, &mut runs[0])
                 .await
                 .map_err(|trouble| self.before_sending(&trouble, &runs[0], Step::Instance))?;
             let mut all: Vec<&mut Run> = runs.iter_mut().collect();
@@ -376,26 +425,38 @@ impl<T: Transport> Engine<T> {
         Ok(None)
     }
 
-    /// An instance that this batch made before the input grew by a row for it.
+    /// An instance that the results know from before the input grew by a row for it. What it is to the rows
+    /// that were there, it is to the new ones: made by this batch, or found.
     async fn grown(
         &self,
         runs: &mut [Run],
         wanted: &Wanted,
-        id: &str,
+        (id, ours): (&str, bool),
         cell: &Cell,
         user_id: &str,
     ) -> Result<Had, Ending> {
-        let found = self
-            .ask_instances(
-                cell,
-                user_id,
-                &wanted.solution_id,
-                &wanted.name,
-                &mut runs[0],
-            )
-            .await
-            .map_err(|trouble| self.ending(&trouble, Step::Instance, &Redactor::default()))?;
-        let Some(found) = found.into_iter().find(|instance| instance.id == id) else {
+        let mut found = None;
+        for question in 0..=self.settings.asks {
+            if let Some(before) = question.checked_sub(1) {
+                // a listing may lag behind what the results know
+                tokio::time::sleep(self.settle_wait(before)).await;
+            }
+            let listed = self
+                .ask_instances(
+                    cell,
+                    user_id,
+                    &wanted.solution_id,
+                    &wanted.name,
+                    &mut runs[0],
+                )
+                .await
+                .map_err(|trouble| self.ending(&trouble, Step::Instance, &Redactor::default()))?;
+            found = listed.into_iter().find(|instance| instance.id == id);
+            if found.is_some() {
+                break;
+            }
+        }
+        let Some(found) = found else {
             return Err(Ending::failed(
                 code::INSTANCE_CONFLICT,
                 Step::Instance,
@@ -408,12 +469,44 @@ impl<T: Transport> Engine<T> {
         self.fill(&mut runs[0], wanted, &found, cell, user_id)
             .await?;
         for run in runs.iter_mut() {
-            run.progress.adopted.add(Step::Instance);
+            if run.progress.instance_id.is_some() {
+                continue;
+            }
+            if ours {
+                run.progress.created.add(Step::Instance);
+            } else {
+                run.progress.adopted.add(Step::Instance);
+            }
         }
         Ok(Had {
             id: found.id,
-            adopted: true,
+            adopted: !ours,
             enabled: found.enabled,
+        })
+    }
+
+    /// An open creation that is found was sent for the group as it was then; rows that came since are filled
+    /// in. Where that fails, the creation stays open, so that the next run finds it again as this batch's.
+    async fn fill_what_was_sent(
+        &self,
+        runs: &mut [Run],
+        wanted: &Wanted,
+        found: &ListedInstance,
+        cell: &Cell,
+        user_id: &str,
+    ) -> Result<(), Ending> {
+        let filled = self.fill(&mut runs[0], wanted, found, cell, user_id).await;
+        filled.map_err(|ending| match ending {
+            Ending::Failed(mut error) if error.code != code::INSTANCE_CONFLICT => {
+                error.message = format!(
+                    "the instance was created, and filling its slots failed: {}",
+                    error.message
+                );
+                error.code = code::UNSETTLED.into();
+                error.retryable = true;
+                Ending::Failed(error)
+            }
+            other => other,
         })
     }
 
@@ -518,6 +611,11 @@ impl<T: Transport> Engine<T> {
             )),
         }
     }
+}
+
+fn user_id_of(run: &Run) -> String {
+    let id = run.progress.user_id.as_ref();
+    id.map(ToString::to_string).unwrap_or_default()
 }
 
 fn wanted(runs: &[Run], placements: &[Placement]) -> Wanted {

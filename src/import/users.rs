@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Mutex as AsyncMutex;
 
 use super::adopt::Owned;
-use super::ending::{Ending, code, leaves_open};
+use super::ending::{Ending, code, leaves_open, leaves_ours};
 use super::engine::{Engine, Run};
 use super::feed::WorkRow;
 use super::settle::Settled;
@@ -47,10 +47,21 @@ pub struct UserState {
     pub(super) id: Option<(String, Origin)>,
     /// Tray has several of the same `externalUserId`.
     several: bool,
+    /// Known from Tray's list alone, and not counted as adopted yet.
+    listed: bool,
     /// Why the user could not be had: the same for every row of theirs in this run.
     failed: Option<super::ending::Ending>,
     /// A creation may be under way from an earlier run.
-    open: bool,
+    open: Option<Open>,
+}
+
+/// Whose an end user is who turns up although no results know them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Open {
+    /// This batch's: it was about to create them, because they did not exist.
+    Ours,
+    /// Nobody can say: there were several.
+    Anybodys,
 }
 
 impl Cell {
@@ -72,12 +83,14 @@ struct Known {
     id: String,
     origin: Origin,
     several: bool,
+    /// Known from Tray's list alone, not from the results.
+    listed: bool,
 }
 
 /// All end users of the batch, as far as they have work.
 pub struct Users {
     known: Mutex<HashMap<u32, Known>>,
-    open: HashSet<u32>,
+    open: HashMap<u32, Open>,
     cells: Mutex<HashMap<u32, Arc<Cell>>>,
     rows_left: Mutex<Vec<u32>>,
     /// End users with work of whom the results know nothing.
@@ -90,7 +103,7 @@ impl Users {
     /// What the results say about the end users of the rows that have work.
     pub(super) fn new(index: &Index, plan: &Plan, prior: &DigestMap<(u64, Progress)>) -> Users {
         let mut known = HashMap::new();
-        let mut open = HashSet::new();
+        let mut open = HashMap::new();
         let mut with_work = HashSet::new();
         for (at, row) in index.rows.iter().enumerate() {
             if plan.work_of_user[row.user as usize] == 0 {
@@ -108,21 +121,23 @@ impl Users {
                 } else {
                     Origin::EarlierRun
                 };
-                let several = false;
                 let id = id.to_string();
                 known.insert(
                     row.user,
                     Known {
                         id,
                         origin,
-                        several,
+                        several: false,
+                        listed: false,
                     },
                 );
+            } else if is_ours(progress, Step::User) {
+                open.insert(row.user, Open::Ours);
             } else if is_open(progress, Step::User) {
-                open.insert(row.user);
+                open.entry(row.user).or_insert(Open::Anybodys);
             }
         }
-        open.retain(|user| !known.contains_key(user));
+        open.retain(|user, _| !known.contains_key(user));
         let unknown = with_work
             .iter()
             .filter(|user| !known.contains_key(user))
@@ -147,8 +162,9 @@ impl Users {
                 user: AsyncMutex::new(UserState {
                     id: known.map(|known| (known.id.clone(), known.origin)),
                     several: known.is_some_and(|known| known.several),
+                    listed: known.is_some_and(|known| known.listed),
                     failed: None,
-                    open: self.open.contains(&user),
+                    open: self.open.get(&user).copied(),
                 }),
                 ..Cell::default()
             })
@@ -174,26 +190,31 @@ impl Users {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         match known.get_mut(&user) {
             None => {
-                let origin = if self.open.contains(&user) {
-                    // this batch was about to create them, because they did not exist
-                    Origin::EarlierRun
-                } else {
-                    Origin::Found
+                let origin = match self.open.get(&user) {
+                    Some(Open::Ours) => Origin::EarlierRun,
+                    Some(Open::Anybodys) | None => Origin::Found,
                 };
-                let several = false;
                 known.insert(
                     user,
                     Known {
                         id,
                         origin,
-                        several,
+                        several: false,
+                        listed: true,
                     },
                 );
             }
+            // two of the same id, and nothing but the list to go by
+            Some(known) if known.listed && known.id != id => known.several = true,
             // whom the results know is who they say, whoever else has the same id
-            Some(known) if known.origin == Origin::Found && known.id != id => known.several = true,
             Some(_) => {}
         }
+    }
+
+    /// A list that was not read to its end may hide a second one of whoever was on it.
+    fn forget_listed(&self) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, known| !known.listed);
     }
 }
 
@@ -205,6 +226,18 @@ pub(super) fn is_open(progress: &Progress, step: Step) -> bool {
             .error
             .as_ref()
             .is_some_and(|e| leaves_open(e, step)),
+        _ => false,
+    }
+}
+
+/// Whether what turns up where a creation of this step is open was made by this batch.
+pub(super) fn is_ours(progress: &Progress, step: Step) -> bool {
+    match progress.state {
+        State::Sent => progress.step == Some(step),
+        State::Failed => progress
+            .error
+            .as_ref()
+            .is_some_and(|e| leaves_ours(e, step)),
         _ => false,
     }
 }
@@ -245,6 +278,9 @@ impl<T: Transport> Engine<T> {
             }
             after = next;
         }
+        if !self.users.all_listed.load(Ordering::Relaxed) {
+            self.users.forget_listed();
+        }
         Ok(())
     }
 
@@ -276,6 +312,13 @@ impl<T: Transport> Engine<T> {
                 }
             }
         }
+        if std::mem::take(&mut user.listed) {
+            self.tally.stepped(Step::User);
+            match user.id {
+                Some((_, Origin::Found)) => self.tally.adopted(Step::User),
+                _ => self.tally.created(Step::User),
+            }
+        }
         let Some((id, origin)) = &user.id else {
             return Err(Ending::Stopped);
         };
@@ -293,13 +336,13 @@ impl<T: Transport> Engine<T> {
         &self,
         row: &WorkRow,
         run: &mut Run,
-        mut open: bool,
+        mut open: Option<Open>,
     ) -> Result<(String, Origin), Ending> {
         let redactor = self.master_redactor();
         if self.stop.is_set() {
             return Err(Ending::Stopped);
         }
-        if !open && !self.users.all_listed.load(Ordering::Relaxed) {
+        if open.is_none() && !self.users.all_listed.load(Ordering::Relaxed) {
             match self
                 .ask_user(row, run)
                 .await
@@ -315,9 +358,20 @@ impl<T: Transport> Engine<T> {
         }
         let mut sends = self.settings.sends;
         loop {
-            if open {
-                match self.settle_user(row, run).await? {
-                    Settled::Found(id) => return self.user_created(run, id).await,
+            if let Some(whose) = open {
+                let settled = self.settle_user(row, run).await;
+                let settled = settled.map_err(|ending| match whose {
+                    Open::Ours => ending,
+                    Open::Anybodys => ending.of_anybodys(),
+                });
+                match settled? {
+                    Settled::Found(id) if whose == Open::Ours => {
+                        return self.user_created(run, id).await;
+                    }
+                    Settled::Found(id) => {
+                        self.tally.adopted(Step::User);
+                        return Ok((id, Origin::Found));
+                    }
                     Settled::Several => return Err(several_users(&row.external_user_id)),
                     Settled::Nothing if self.stop.is_set() => return Err(Ending::TakenBack),
                     Settled::Nothing => {}
@@ -343,14 +397,14 @@ impl<T: Transport> Engine<T> {
                     if let Ok(id) = ops::part(&data, &["createExternalUser", "userId"]) {
                         return self.user_created(run, id).await;
                     }
-                    open = true;
+                    open = Some(Open::Ours);
                 }
                 Err(failed) => {
                     run.progress.attempts += failed.attempts;
                     match self.master_trouble(failed.trouble) {
                         Trouble::Open(why) => {
                             self.left_open(run, Step::User, &redactor.clean(&why));
-                            open = true;
+                            open = Some(Open::Ours);
                         }
                         trouble => {
                             let ending = self.ending(&trouble, Step::User, &redactor);

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -39,6 +39,10 @@ impl Default for Retries {
         }
     }
 }
+
+/// Attempts to reach a server that has not answered once yet: its address is probably wrong, and whoever
+/// started the run is still looking.
+const FIRST_CONTACT: u32 = 4;
 
 /// What was counted over the life of a [`Client`].
 #[derive(Debug, Default)]
@@ -80,6 +84,8 @@ pub struct Client<T> {
     under_way: Semaphore,
     retries: Retries,
     random: Mutex<fastrand::Rng>,
+    /// Whether there was ever an answer of any kind.
+    answered: AtomicBool,
     /// What was counted so far.
     pub counters: Counters,
 }
@@ -113,6 +119,7 @@ impl<T: Transport> Client<T> {
             under_way: Semaphore::new(concurrency.clamp(1, Semaphore::MAX_PERMITS)),
             retries,
             random: Mutex::new(random),
+            answered: AtomicBool::new(false),
             counters: Counters::default(),
         }
     }
@@ -199,7 +206,12 @@ impl<T: Transport> Client<T> {
                 Trouble::TokenRefused { .. } | Trouble::Refused(_) => false,
             };
             unthrottled += 1;
-            if !again || unthrottled >= self.retries.attempts {
+            let most = if self.answered.load(Ordering::Relaxed) {
+                self.retries.attempts
+            } else {
+                self.retries.attempts.min(FIRST_CONTACT)
+            };
+            if !again || unthrottled >= most {
                 return Err(Failed { trouble, attempts });
             }
             self.counters.retried.fetch_add(1, Ordering::Relaxed);
@@ -237,6 +249,9 @@ impl<T: Transport> Client<T> {
             }
             Err(Trouble::NotSent(_)) => {}
             _ => self.limiter.accepted(),
+        }
+        if !matches!(outcome, Err(Trouble::NotSent(_))) {
+            self.answered.store(true, Ordering::Relaxed);
         }
         tracing::trace!(operation = name, ok = outcome.is_ok(), "answered");
         outcome
