@@ -1,5 +1,11 @@
 //! The catalog: what is wrong with it is named, and what Tray publishes is tolerated.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,11 @@
 //! `--dry-run` tells what would happen, and nothing happens.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 mod common;
 
 use common::rows::{mixed, pair, synced, synced_rows, with};

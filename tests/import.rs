@@ -1,5 +1,11 @@
 //! `import`, from a file to everything that Tray should hold.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 mod common;
 
 use std::collections::BTreeMap;

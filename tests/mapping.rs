@@ -1,5 +1,11 @@
 //! `--mapping` fits a customer's own export to the contract's names.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 mod common;
 
 use common::audit::audit;

@@ -1,5 +1,11 @@
 //! Every GraphQL document that the tool sends, against the schema that Tray has published.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 mod common;
 
 use common::{MASTER, Tray};

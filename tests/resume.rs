@@ -1,5 +1,11 @@
 //! A batch that was stopped goes on where it was, whatever stopped it and whatever became of its files.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,11 @@
 //! `sandbox`: the same emulation as a command, for people.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 mod common;
 
 use std::time::{Duration, Instant};

@@ -1,5 +1,11 @@
 //! The sandbox over real connections.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder};

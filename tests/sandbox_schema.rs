@@ -1,5 +1,11 @@
 //! The sandbox's schema against Tray's: every type, field, argument and nullability.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 use std::collections::BTreeSet;
 
 use graphql_parser::schema::{Definition, Field, InputValue, TypeDefinition, parse_schema};

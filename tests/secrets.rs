@@ -2,6 +2,12 @@
 //!
 //! The search itself happens when a [`Bench`] goes: in all outputs and files.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 mod common;
 
 use std::sync::Arc;

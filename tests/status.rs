@@ -1,5 +1,11 @@
 //! `status` tells what a results file holds, and what a re-run would do.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,11 @@
 //! A throttled call slows the run down and is sent again; it fails no row.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 mod common;
 
 use common::audit::audit;

@@ -1,5 +1,11 @@
 //! Tokens: renewed where they expire, shown to nobody, sent nowhere else.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 mod common;
 
 use std::fs;

@@ -1,5 +1,11 @@
 //! `validate`: every mistake is found where it is, and nothing else is.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test ends where something is not as expected"
+)]
+
 mod common;
 
 use std::fs;

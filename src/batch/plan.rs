@@ -51,6 +51,7 @@ pub fn plan<'p>(
         work_of_user: vec![0; index.users.len()],
         work: 0,
     };
+    let mut counted = 0;
     let mut blocked: Vec<bool> = index
         .groups
         .iter()
@@ -72,11 +73,17 @@ pub fn plan<'p>(
             None => true,
             Some(known) => has_work(known, held_back, enabled, options),
         };
+        // a row that only waits for the others of its instance does not count: else a small limit would
+        // pick it run after run and never come to the others
+        let waits = group.is_some_and(|g| index.groups[g].size > 1)
+            && progress(row.key())
+                .is_some_and(|p| p.state == State::Partial && p.step == Some(Step::Authentication));
         let todo = match (has_work, options.limit) {
             (false, _) => Todo::Nothing,
-            (true, Some(limit)) if plan.work >= limit => Todo::Later,
+            (true, Some(limit)) if !waits && counted >= limit => Todo::Later,
             (true, _) => Todo::Work,
         };
+        counted += u64::from(todo == Todo::Work && !waits);
         if todo == Todo::Work {
             plan.work += 1;
             plan.work_of_user[row.user as usize] += 1;

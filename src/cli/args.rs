@@ -97,6 +97,19 @@ GET /admin/state shows what it holds, without secrets.")]
     Sandbox(SandboxArgs),
 }
 
+impl Command {
+    /// The command's name, as typed.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Command::Validate(_) => "validate",
+            Command::Import(_) => "import",
+            Command::Status(_) => "status",
+            Command::Catalog(_) => "catalog",
+            Command::Sandbox(_) => "sandbox",
+        }
+    }
+}
+
 /// Options that every command takes.
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Shared options")]

@@ -41,10 +41,11 @@ pub fn apply(arguments: &[OsString]) -> Result<Command, Failure> {
         }
         Err(error) => return Err(Failure::usage(format!("the configuration: {error}"))),
     };
-    let table: toml::Table = text.parse().map_err(|error| {
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
         Failure::usage(format!(
-            "the configuration {} is not valid TOML: {error}",
-            path.display()
+            "the configuration {} is not valid TOML: {}",
+            path.display(),
+            crate::input::toml_error(&text, &error)
         ))
     })?;
     let mut command = command;

@@ -87,7 +87,11 @@ pub fn load(input: &Path, format: Option<FormatArg>, shared: &Shared) -> Result<
                 let (layout, problems) = Layout::of_header(opened.format, &header, mapping);
                 loaded.layout = Arc::new(layout);
                 loaded.problems = problems;
-                loaded.header = Some(header.bytes.trim_ascii_end().to_vec());
+                let end = header
+                    .bytes
+                    .iter()
+                    .rposition(|b| !matches!(b, b'\r' | b'\n'));
+                loaded.header = Some(header.bytes[..end.map_or(0, |at| at + 1)].to_vec());
             }
             Ok(None) => {
                 let message = "the file is empty; the first line must name the columns";

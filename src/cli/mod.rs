@@ -42,10 +42,18 @@ fn run(arguments: Vec<OsString>) -> ExitCode {
         Ok(cli) => {
             let printer = Printer::new(&cli.shared);
             logging::start(&cli.shared, &printer);
+            let name = cli.command.name();
             match dispatch(cli, &printer) {
                 Ok(exit) => exit.into(),
                 Err(failure) => {
                     printer.failure(&failure);
+                    if printer.is_json() {
+                        printer.object(&serde_json::json!({
+                            "command": name,
+                            "exitCode": failure.exit.code(),
+                            "error": failure.message,
+                        }));
+                    }
                     failure.exit.into()
                 }
             }

@@ -70,8 +70,11 @@ impl<T: Transport> Engine<T> {
             ops::part(&data, &["viewer", "authentications"]).map_err(Trouble::Open)?;
         let page: Connection<ListedInstance> =
             ops::part(&data, &["viewer", "solutionInstances"]).map_err(Trouble::Open)?;
-        let (truncated, next) = (listed.has_more(), page.next());
+        let (truncated, more, next) = (listed.has_more(), page.has_more(), page.next());
         let mut instances: Vec<ListedInstance> = page.nodes().collect();
+        if more && next.is_none() {
+            return Err(cannot_be_paged());
+        }
         if let Some(after) = next {
             instances.extend(
                 self.instances_from(cell, user_id, None, Some(after), run)
@@ -153,13 +156,15 @@ impl<T: Transport> Engine<T> {
                 return Ok(found);
             }
             if next.is_none() || next == after {
-                return Err(Trouble::Refused(
-                    "the list of instances cannot be paged".to_owned(),
-                ));
+                return Err(cannot_be_paged());
             }
             after = next;
         }
     }
+}
+
+fn cannot_be_paged() -> Trouble {
+    Trouble::Refused("the list of instances cannot be paged".to_owned())
 }
 
 /// Tray has two of what should be one.

@@ -48,10 +48,15 @@ impl<T: Transport> Engine<T> {
         if run.progress.authentication_id.is_some() {
             return Ok(());
         }
-        if self.stop.is_set() {
-            return Err(Ending::Stopped);
-        }
         let mut open = is_open(&run.progress, STEP);
+        if self.stop.is_set() {
+            let stopped = Ending::Stopped;
+            return Err(if open || !run.is_sent() {
+                stopped
+            } else {
+                stopped.of_creation()
+            });
+        }
         if !open && let Some(id) = self.existing(row, run, cell, user_id).await? {
             run.progress.authentication_id = Some(Id::new(&id));
             run.progress.adopted.add(STEP);
@@ -96,6 +101,13 @@ impl<T: Transport> Engine<T> {
             Settled::Found(id) => Ok(Some(id)),
             Settled::Several => Err(several_authentications()),
             Settled::Nothing if owned.is_truncated() => Err(truncated()),
+            Settled::Nothing
+                if row.hidden
+                    && self.was_found(cell).await
+                    && self.lists_hidden(run).await? == Some(false) =>
+            {
+                Err(hidden_unknown())
+            }
             Settled::Nothing => Ok(None),
         }
     }
@@ -103,6 +115,12 @@ impl<T: Transport> Engine<T> {
     pub(super) async fn may_own(&self, cell: &Cell) -> bool {
         let user = cell.user.lock().await;
         !matches!(user.id, Some((_, Origin::ThisRun)))
+    }
+
+    /// Whether the end user was there before this batch, so that nobody knows what was made for them.
+    async fn was_found(&self, cell: &Cell) -> bool {
+        let user = cell.user.lock().await;
+        matches!(user.id, Some((_, Origin::Found)))
     }
 
     async fn create_authentication(
@@ -119,7 +137,11 @@ impl<T: Transport> Engine<T> {
                 match self.settle_authentication(row, run, cell, user_id).await? {
                     Settled::Found(id) => return Ok(id),
                     Settled::Several => return Err(several_authentications()),
-                    Settled::Nothing if self.stop.is_set() => return Err(Ending::TakenBack),
+                    Settled::Nothing
+                        if self.stop.is_set() || self.settings.until == Some(Step::User) =>
+                    {
+                        return Err(Ending::TakenBack);
+                    }
                     Settled::Nothing => *open = false,
                 }
             }
@@ -197,7 +219,7 @@ impl<T: Transport> Engine<T> {
                 Err(trouble) => return Err(self.unsettled(&trouble, STEP, &redactor(row))),
             }
         }
-        if row.hidden && !self.lists_hidden(run).await? {
+        if row.hidden && self.lists_hidden(run).await? != Some(true) {
             return Err(unsettled(
                 "the authentication is hidden, and Tray does not list hidden ones",
             ));
@@ -205,15 +227,15 @@ impl<T: Transport> Engine<T> {
         Ok(self.settled(run, STEP, Settled::Nothing))
     }
 
-    /// Whether Tray lists hidden authentications: found out with one that surely exists, where there is
-    /// one. Without proof, it does not.
-    async fn lists_hidden(&self, run: &mut Run) -> Result<bool, Ending> {
+    /// Whether Tray lists hidden authentications: found out with one that surely exists; `None` where there
+    /// is none yet.
+    async fn lists_hidden(&self, run: &mut Run) -> Result<Option<bool>, Ending> {
         let (known, witness) = self.hidden.look();
-        if let Some(listed) = known {
-            return Ok(listed);
+        if known.is_some() {
+            return Ok(known);
         }
         let Some((cell, user_id, id)) = witness else {
-            return Ok(false);
+            return Ok(None);
         };
         let listed = self
             .list_authentications(&cell, &user_id, run)
@@ -221,7 +243,7 @@ impl<T: Transport> Engine<T> {
             .map_err(|trouble| self.unsettled(&trouble, STEP, &self.master_redactor()))?;
         let listed = listed.nodes().any(|a| a.id == id);
         self.hidden.found_out(listed);
-        Ok(listed)
+        Ok(Some(listed))
     }
 }
 
@@ -260,13 +282,23 @@ fn several_authentications() -> Ending {
     several(STEP, "authentications of this name and environment")
 }
 
+/// A hidden authentication of an end user who was there before: absent from a list that does not show it.
+fn hidden_unknown() -> Ending {
+    Ending::failed(
+        code::UNSETTLED,
+        STEP,
+        true,
+        "the end user existed before this batch, and Tray does not list hidden authentications: whether this one exists already cannot be told, and nothing was sent. If it surely does not, import the row with hidden = false".to_owned(),
+    )
+}
+
 fn unsettled(why: &str) -> Ending {
     Ending::failed(
         code::UNSETTLED,
         STEP,
         true,
         format!(
-            "the authentication may have been created: no usable answer came, and {why}. Nothing is sent again on a guess; ask Tray's support, or remove the row's end user and run with --retry-failed"
+            "the authentication may have been created: no usable answer came, and {why}. Nothing is sent again on a guess; find out from Tray whether the end user has it (--retry-failed asks again)"
         ),
     )
 }

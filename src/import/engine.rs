@@ -52,7 +52,8 @@ impl Default for Settings {
         Settings {
             rows_under_way: 128,
             settle: Duration::from_secs(2),
-            asks: 3,
+            // 2 + 4 + 8 + 16 s: past the 29 s that a gateway gives a call (`tray-api.md` 5.2)
+            asks: 4,
             sends: 5,
             enable_delay: Duration::from_secs(2),
             until: None,
@@ -102,6 +103,8 @@ pub struct Engine<T> {
     now: fn() -> Timestamp,
     pub(super) users: Users,
     pub(super) hidden: HiddenListing,
+    /// How many rows the feed is to bring.
+    work: u64,
     gatherings: Mutex<HashMap<u32, Gathering>>,
 }
 
@@ -115,6 +118,13 @@ pub struct Run {
     pub(super) progress: Progress,
     /// The state that the results hold.
     recorded: Option<State>,
+}
+
+impl Run {
+    /// Whether the results have a creation of this row under way.
+    pub(super) fn is_sent(&self) -> bool {
+        self.recorded == Some(State::Sent)
+    }
 }
 
 impl<T: Transport> Engine<T> {
@@ -138,6 +148,7 @@ impl<T: Transport> Engine<T> {
             now: parts.now,
             users,
             hidden: HiddenListing::default(),
+            work: parts.plan.work,
             gatherings: Mutex::default(),
         }
     }
@@ -151,6 +162,7 @@ impl<T: Transport> Engine<T> {
         }
         let places = Arc::new(Semaphore::new(self.settings.rows_under_way.max(1)));
         let mut tasks = JoinSet::new();
+        let mut begun = 0;
         loop {
             while let Some(ended) = tasks.try_join_next() {
                 self.joined(ended);
@@ -167,6 +179,7 @@ impl<T: Transport> Engine<T> {
             };
             match (item, place) {
                 (Some(Item::Work(row)), Ok(place)) => {
+                    begun += 1;
                     let engine = Arc::clone(self);
                     tasks.spawn(async move { engine.row(*row, place).await });
                 }
@@ -180,8 +193,18 @@ impl<T: Transport> Engine<T> {
                     self.stop.because(Reason::Failed(message));
                     break;
                 }
-                (None, _) | (_, Err(_)) => break,
+                (None, _) => {
+                    if begun < self.work {
+                        let message = "the input ended before its last row was read";
+                        self.stop.because(Reason::Failed(message.to_owned()));
+                    }
+                    break;
+                }
+                (_, Err(_)) => break,
             }
+        }
+        if self.stop.is_set() {
+            self.client.halt();
         }
         drop(items);
         while let Some(ended) = tasks.join_next().await {
@@ -438,6 +461,8 @@ impl<T: Transport> Engine<T> {
                 self.ended();
             }
             Ending::TakenBack if !self.cannot_write() => {
+                run.progress.error = None;
+                run.progress.why = None;
                 run.progress.state = State::Partial;
                 run.progress.step = self.last_done(run);
                 let _ = self.record(&mut [run]).await;
@@ -446,7 +471,7 @@ impl<T: Transport> Engine<T> {
         }
     }
 
-    fn last_done(&self, run: &Run) -> Option<Step> {
+    pub(super) fn last_done(&self, run: &Run) -> Option<Step> {
         let progress = &run.progress;
         if progress.instance_id.is_some() {
             Some(Step::Instance)
@@ -476,7 +501,7 @@ impl<T: Transport> Engine<T> {
         runs: &mut [&mut Run],
         step: Step,
     ) -> Result<Slot<'_>, Ending> {
-        let taken_back = runs.iter().any(|run| run.recorded == Some(State::Sent));
+        let taken_back = runs.iter().any(|run| run.is_sent());
         let slot = tokio::select! {
             biased;
             () = self.stop.wait() => {
@@ -621,7 +646,7 @@ impl<T: Transport> Engine<T> {
     /// not done is taken back.
     pub(super) fn before_sending(&self, trouble: &Trouble, run: &Run, step: Step) -> Ending {
         let ending = self.ending(trouble, step, &self.master_redactor());
-        if run.recorded == Some(State::Sent) {
+        if run.is_sent() {
             ending.of_creation()
         } else {
             ending
@@ -636,7 +661,9 @@ impl<T: Transport> Engine<T> {
             .reasons()
             .iter()
             .any(|reason| matches!(reason, Reason::TokenRefused(_)));
-        if stopping_for_token && matches!(trouble, Trouble::TokenRefused { .. }) {
+        // a stopping run gives up on what is throttled, which was not done either
+        let halted = self.stop.is_set() && matches!(trouble, Trouble::Throttled(_));
+        if halted || stopping_for_token && matches!(trouble, Trouble::TokenRefused { .. }) {
             return Ending::Stopped;
         }
         Ending::of_trouble(trouble, step, redactor)

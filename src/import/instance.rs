@@ -149,6 +149,7 @@ impl<T: Transport> Engine<T> {
     async fn hold(&self, runs: &mut [Run], why: &str) {
         for run in runs.iter_mut() {
             run.progress.state = State::Held;
+            run.progress.step = self.last_done(run);
             run.progress.error = None;
             run.progress.why = Some(why.into());
             tracing::warn!(row = run.row, "row held: {why}");
@@ -567,7 +568,10 @@ impl<T: Transport> Engine<T> {
         if (auths.len(), config.len()) == before {
             return Ok(());
         }
-        let variables = || ops::fill_slots(&found.id, &auths, &config);
+        // a list that has not grown is left out: Tray then leaves those slots alone, to the letter
+        let auths = (auths.len() > before.0).then_some(auths.as_slice());
+        let config = (config.len() > before.1).then_some(config.as_slice());
+        let variables = || ops::fill_slots(&found.id, auths, config);
         self.as_user(
             cell,
             user_id,

@@ -357,6 +357,8 @@ impl<T: Transport> Engine<T> {
             }
         }
         let mut sends = self.settings.sends;
+        // what was sent by this run, for a user who did not exist, owns nothing yet
+        let mut sent_here = false;
         loop {
             if let Some(whose) = open {
                 let settled = self.settle_user(row, run).await;
@@ -366,7 +368,12 @@ impl<T: Transport> Engine<T> {
                 });
                 match settled? {
                     Settled::Found(id) if whose == Open::Ours => {
-                        return self.user_created(run, id).await;
+                        let origin = if sent_here {
+                            Origin::ThisRun
+                        } else {
+                            Origin::EarlierRun
+                        };
+                        return self.user_created(run, id, origin).await;
                     }
                     Settled::Found(id) => {
                         self.tally.adopted(Step::User);
@@ -382,6 +389,7 @@ impl<T: Transport> Engine<T> {
             }
             sends -= 1;
             let slot = self.about_to_send(&mut [run], Step::User).await?;
+            sent_here = true;
             let variables = ops::create_external_user(
                 &row.external_user_id,
                 &row.user_name,
@@ -395,7 +403,7 @@ impl<T: Transport> Engine<T> {
                 Ok((data, attempts)) => {
                     run.progress.attempts += attempts;
                     if let Ok(id) = ops::part(&data, &["createExternalUser", "userId"]) {
-                        return self.user_created(run, id).await;
+                        return self.user_created(run, id, Origin::ThisRun).await;
                     }
                     open = Some(Open::Ours);
                 }
@@ -416,12 +424,17 @@ impl<T: Transport> Engine<T> {
         }
     }
 
-    async fn user_created(&self, run: &mut Run, id: String) -> Result<(String, Origin), Ending> {
+    async fn user_created(
+        &self,
+        run: &mut Run,
+        id: String,
+        origin: Origin,
+    ) -> Result<(String, Origin), Ending> {
         self.tally.created(Step::User);
         run.progress.user_id = Some(Id::new(&id));
         run.progress.created.add(Step::User);
         self.partial(run, Step::User).await?;
-        Ok((id, Origin::ThisRun))
+        Ok((id, origin))
     }
 
     /// Asks Tray for the end users with exactly this `externalUserId`: how Tray matches is not known
@@ -439,14 +452,19 @@ impl<T: Transport> Engine<T> {
             run.progress.attempts += attempts;
             let page: Connection<ListedUser> =
                 ops::part(&data, &["users"]).map_err(Trouble::Open)?;
-            let next = page.next();
+            let (more, next) = (page.has_more(), page.next());
             matches.extend(
                 page.nodes()
                     .filter(|u| u.external_user_id.as_deref() == Some(&row.external_user_id))
                     .map(|u| u.id),
             );
-            if next.is_none() || next == after {
+            if !more {
                 return Ok(Settled::of(matches));
+            }
+            if next.is_none() || next == after {
+                return Err(Trouble::Refused(
+                    "the list of end users cannot be paged".to_owned(),
+                ));
             }
             after = next;
         }

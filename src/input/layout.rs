@@ -63,6 +63,12 @@ impl Layout {
             let message = "the file is empty; the first line must name the columns";
             return (layout, vec![Problem::new("", Code::MissingField, message)]);
         }
+        let behind = usize::try_from(reader.position().byte()).unwrap_or(0);
+        let rest = header.bytes.get(behind..).unwrap_or_default();
+        if rest.iter().any(|b| !matches!(b, b'\r' | b'\n')) {
+            let message = "the lines end with a carriage return alone (old Macintosh); save the file with LF or CRLF line ends";
+            return (layout, vec![Problem::new("", Code::RaggedRow, message)]);
+        }
         layout.header = record.iter().map(str::to_owned).collect();
         let problems = layout.resolve();
         (layout, problems)
@@ -80,6 +86,15 @@ impl Layout {
                     "the header is one column with {separator:?} in it: save the file separated by commas, or name it .tsv if tabs separate it"
                 ),
             ));
+            return problems;
+        }
+        let known =
+            |name: &String| self.mapping.target_of(name).is_some() || Target::parse(name).is_some();
+        let near = |name: &String| crate::input::fields::suggest(name).is_some();
+        if !self.header.iter().any(|name| known(name) || near(name)) {
+            // the names are not shown: where the header is missing, they are a customer's credentials
+            let message = "the first line names no column that this tool knows; is the header missing? It must name externalUserId, connector and connectorVersion, or a mapping must say what fills them";
+            problems.push(Problem::new("", Code::MissingField, message));
             return problems;
         }
         let mut seen: HashMap<&str, usize> = HashMap::new();

@@ -89,7 +89,7 @@ impl Mapping {
     fn parse(text: &str, path: &Path) -> Result<Mapping, MappingError> {
         let file: File = toml::from_str(text).map_err(|error| MappingError::Toml {
             path: path.to_owned(),
-            message: error.to_string(),
+            message: crate::input::toml_error(text, &error),
         })?;
         let wrong = |table: &str, key: &str, message: String| MappingError::Key {
             path: path.to_owned(),

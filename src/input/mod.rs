@@ -16,6 +16,20 @@ pub mod open;
 pub mod records;
 pub mod row;
 
+/// What is wrong with a TOML text, and on which line; the line itself is not shown, since it may hold a
+/// secret constant.
+pub fn toml_error(text: &str, error: &toml::de::Error) -> String {
+    let start = error.span().map_or(0, |span| span.start);
+    let line = text
+        .as_bytes()
+        .iter()
+        .take(start)
+        .filter(|b| **b == b'\n')
+        .count()
+        + 1;
+    format!("line {line}: {}", error.message())
+}
+
 /// The most bytes one record may have. A longer one is reported, not read: it is far beyond what Tray's
 /// gateway would take, and almost always a quote that was never closed.
 pub const MAX_RECORD: usize = 1024 * 1024;

@@ -134,6 +134,14 @@ impl<'a> Row<'a> {
                 format!("must be {what}"),
             ));
         };
+        if !value.is_null() && self.fills(target) {
+            problems.push(Problem::new(
+                target.name(),
+                Code::ConflictingField,
+                "two keys of the object fill this field",
+            ));
+            return;
+        }
         match (target, value) {
             (_, Value::Null) => {}
             (Target::Field(Field::Scopes), Value::Array(items)) => {

@@ -1,14 +1,14 @@
 //! A results file on disk: opening, locking, creating.
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::fold::{FoldError, Folded, fold};
+use super::fold::{FoldError, Folded, fold_from};
 use super::journal::AppendFile;
 use super::record::{Header, VERSION};
 use crate::files::PRIVATE;
@@ -80,10 +80,8 @@ impl ResultsFile {
         lock(&file, path)?;
         file.set_permissions(Permissions::from_mode(PRIVATE))
             .map_err(io)?;
-        let mut bytes = Vec::new();
         file.seek(SeekFrom::Start(0)).map_err(io)?;
-        file.read_to_end(&mut bytes).map_err(io)?;
-        let folded = understand(&bytes, path)?;
+        let folded = understand(&file, path)?;
         if let Some(header) = &folded.header
             && header.endpoint != endpoint
         {
@@ -180,15 +178,20 @@ impl AppendFile for ResultsFile {
 /// # Errors
 /// A file that cannot be read or understood.
 pub fn read(path: &Path) -> Result<Folded, FileError> {
-    let bytes = std::fs::read(path).map_err(|source| FileError::Io {
+    let file = File::open(path).map_err(|source| FileError::Io {
         path: path.to_owned(),
         source,
     })?;
-    understand(&bytes, path)
+    understand(&file, path)
 }
 
-fn understand(bytes: &[u8], path: &Path) -> Result<Folded, FileError> {
-    fold(bytes).map_err(|source| FileError::Fold {
+fn understand(file: &File, path: &Path) -> Result<Folded, FileError> {
+    let folded = fold_from(BufReader::with_capacity(256 * 1024, file));
+    let folded = folded.map_err(|source| FileError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    folded.map_err(|source| FileError::Fold {
         path: path.to_owned(),
         source,
     })

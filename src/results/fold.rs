@@ -1,5 +1,7 @@
 //! From the lines of a results file to the state of every row.
 
+use std::io::{self, BufRead};
+
 use super::record::{Header, Progress, VERSION, read_line};
 use crate::validate::identity::{DigestMap, Key};
 
@@ -39,34 +41,69 @@ pub enum FoldError {
     },
 }
 
-/// Reads all lines. A last line without its line end is torn and left out, as is a tail of nothing but
-/// NULs, which some file systems leave after a power cut.
+/// Reads all lines of a file in memory; see [`fold_from`].
 ///
 /// # Errors
 /// The first line that is neither whole nor torn.
 pub fn fold(bytes: &[u8]) -> Result<Folded, FoldError> {
-    let mut folded = Folded::default();
-    let text = bytes.trim_ascii_end_nuls();
-    let mut start = 0;
-    let mut number = 0;
-    while let Some(length) = memchr::memchr(b'\n', &text[start..]) {
-        number += 1;
-        let line = &text[start..start + length];
-        let wrong = |cause| FoldError::Line {
-            line: number,
-            cause,
-        };
-        if number == 1 {
-            folded.header = Some(read_header(line)?);
-        } else {
-            let (row, key, progress) = read_line(line).map_err(wrong)?;
-            folded.rows.insert(key.0, (row, progress));
-        }
-        start += length + 1;
+    match fold_from(bytes) {
+        Ok(folded) => folded,
+        // memory can be read
+        Err(_) => Ok(Folded::default()),
     }
-    folded.whole = start as u64;
-    folded.torn = (bytes.len() - start) as u64;
-    Ok(folded)
+}
+
+/// Reads all lines, one at a time. A last line without its line end is torn and left out; so are the NULs that
+/// some file systems leave at the end after a power cut.
+///
+/// # Errors
+/// Outside: the file cannot be read. Inside: the first line that is neither whole nor torn.
+pub fn fold_from(mut reader: impl BufRead) -> io::Result<Result<Folded, FoldError>> {
+    let mut folded = Folded::default();
+    let mut line = Vec::new();
+    let mut number = 0;
+    loop {
+        line.clear();
+        let length = reader.read_until(b'\n', &mut line)?;
+        if line.pop_if(|end| *end == b'\n').is_none() {
+            folded.torn = length as u64;
+            // a file that never was a results file must not be taken for one with a torn header
+            let foreign = number == 0 && !is_torn_header(&line);
+            return Ok(if foreign {
+                let cause = "it is not a results file".to_owned();
+                Err(FoldError::Line { line: 1, cause })
+            } else {
+                Ok(folded)
+            });
+        }
+        number += 1;
+        if let Err(error) = folded.add(number, &line) {
+            return Ok(Err(error));
+        }
+        folded.whole += length as u64;
+    }
+}
+
+/// Whether a first line without its end is the beginning of a header, or nothing.
+fn is_torn_header(line: &[u8]) -> bool {
+    const START: &[u8] = br#"{"type":"batch""#;
+    let text = line.strip_suffix_nuls();
+    text.starts_with(START) || START.starts_with(text)
+}
+
+impl Folded {
+    fn add(&mut self, number: usize, line: &[u8]) -> Result<(), FoldError> {
+        if number == 1 {
+            self.header = Some(read_header(line)?);
+        } else {
+            let (row, key, progress) = read_line(line).map_err(|cause| FoldError::Line {
+                line: number,
+                cause,
+            })?;
+            self.rows.insert(key.0, (row, progress));
+        }
+        Ok(())
+    }
 }
 
 fn read_header(line: &[u8]) -> Result<Header, FoldError> {
@@ -84,12 +121,12 @@ fn read_header(line: &[u8]) -> Result<Header, FoldError> {
     Ok(header)
 }
 
-trait TrimNuls {
-    fn trim_ascii_end_nuls(&self) -> &[u8];
+trait StripNuls {
+    fn strip_suffix_nuls(&self) -> &[u8];
 }
 
-impl TrimNuls for [u8] {
-    fn trim_ascii_end_nuls(&self) -> &[u8] {
+impl StripNuls for [u8] {
+    fn strip_suffix_nuls(&self) -> &[u8] {
         let end = self.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
         &self[..end]
     }
@@ -182,6 +219,13 @@ mod tests {
             panic!("read past damage");
         };
         assert_eq!(line, 3);
+    }
+
+    #[test]
+    fn a_foreign_file_is_not_taken_for_a_torn_one() {
+        assert!(fold(b"my-token").is_err());
+        assert!(fold(b"{\"type\":\"row\"}").is_err());
+        assert!(fold(b"{\"ty").is_ok());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::limiter::Limiter;
 use super::operations::Operation;
 use super::outcome::{Trouble, of_get, of_graphql};
 use super::transport::{Call, Request, Transport};
-use crate::secret::{SecretText, SecretValue};
+use crate::secret::{Redactor, SecretText, SecretValue};
 
 /// How often and how long a call is tried again.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +86,8 @@ pub struct Client<T> {
     random: Mutex<fastrand::Rng>,
     /// Whether there was ever an answer of any kind.
     answered: AtomicBool,
+    /// Whether throttled calls are given up rather than sent again.
+    halted: AtomicBool,
     /// What was counted so far.
     pub counters: Counters,
 }
@@ -120,8 +122,14 @@ impl<T: Transport> Client<T> {
             retries,
             random: Mutex::new(random),
             answered: AtomicBool::new(false),
+            halted: AtomicBool::new(false),
             counters: Counters::default(),
         }
+    }
+
+    /// From now on a throttled call is given up: a run that is to stop must not wait for Tray's patience.
+    pub fn halt(&self) {
+        self.halted.store(true, Ordering::Relaxed);
     }
 
     /// The limiter's present rate.
@@ -197,10 +205,11 @@ impl<T: Transport> Client<T> {
                 Err(trouble) => trouble,
             };
             let again = match &trouble {
-                Trouble::Throttled(_) => {
-                    // the limiter pauses everyone, this call included
-                    continue;
+                Trouble::Throttled(_) if self.halted.load(Ordering::Relaxed) => {
+                    return Err(Failed { trouble, attempts });
                 }
+                // the limiter pauses everyone, this call included
+                Trouble::Throttled(_) => continue,
                 Trouble::NotSent(_) => true,
                 Trouble::Open(_) => repeatable,
                 Trouble::TokenRefused { .. } | Trouble::Refused(_) => false,
@@ -241,6 +250,12 @@ impl<T: Transport> Client<T> {
             Call::GraphQl { .. } => of_graphql(answer),
             Call::Get { .. } => of_get(answer),
         };
+        // whatever a server says may quote the token; what it may quote of a row, the row's steps know
+        let outcome = outcome.map_err(|trouble| {
+            let mut redactor = Redactor::default();
+            redactor.add(request.token.expose());
+            trouble.cleaned(&redactor)
+        });
         match &outcome {
             Err(Trouble::Throttled(retry_after)) => {
                 self.counters.throttled.fetch_add(1, Ordering::Relaxed);

@@ -220,14 +220,18 @@ pub fn enable(instance_id: &str) -> SecretValue {
     }))
 }
 
-/// Input of [`UPDATE_SOLUTION_INSTANCE`] that fills slots. The lists must be complete: whether Tray merges
-/// or replaces is not known (`tray-api.md` 3.8).
-pub fn fill_slots(instance_id: &str, auths: &[SlotValue], config: &[SlotValue]) -> SecretValue {
-    let mut value = json!({
-        "solutionInstanceId": instance_id,
-        "authValues": auth_values(auths),
-    });
-    if !config.is_empty() {
+/// Input of [`UPDATE_SOLUTION_INSTANCE`] that fills slots. A list must be complete: whether Tray merges or
+/// replaces is not known. One that is left out is left alone (`tray-api.md` 3.8).
+pub fn fill_slots(
+    instance_id: &str,
+    auths: Option<&[SlotValue]>,
+    config: Option<&[SlotValue]>,
+) -> SecretValue {
+    let mut value = json!({"solutionInstanceId": instance_id});
+    if let Some(auths) = auths {
+        value["authValues"] = auth_values(auths);
+    }
+    if let Some(config) = config {
         value["configValues"] = config_values(config);
     }
     input(value)

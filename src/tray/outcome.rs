@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::transport::{Response, SendError};
+use crate::secret::Redactor;
 
 /// A call that brought no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,26 @@ pub enum Trouble {
     Open(String),
 }
 
+impl Trouble {
+    /// The same without what the redactor knows.
+    #[must_use]
+    pub fn cleaned(self, redactor: &Redactor) -> Trouble {
+        match self {
+            Trouble::NotSent(text) => Trouble::NotSent(redactor.clean(&text)),
+            Trouble::Refused(text) => Trouble::Refused(redactor.clean(&text)),
+            Trouble::Open(text) => Trouble::Open(redactor.clean(&text)),
+            Trouble::TokenRefused {
+                message,
+                by_gateway,
+            } => Trouble::TokenRefused {
+                message: redactor.clean(&message),
+                by_gateway,
+            },
+            throttled @ Trouble::Throttled(_) => throttled,
+        }
+    }
+}
+
 /// What the server's answer, or its absence, says. `Ok` is the answer's `data`.
 ///
 /// # Errors
@@ -42,7 +63,12 @@ pub fn of_graphql(answer: Result<Response, SendError>) -> Result<Value, Trouble>
         .as_ref()
         .map(|b| b.errors.as_slice())
         .unwrap_or_default();
-    if response.status == 429 || errors.iter().any(|e| is_rate_limit(&e.message)) {
+    // raised at a root field, before its resolver did anything; inside a payload it comes after the effect
+    let limited = !errors.is_empty()
+        && errors
+            .iter()
+            .all(|e| is_rate_limit(&e.message) && !e.is_inside());
+    if response.status == 429 || (limited && response.status < 500) {
         return Err(Trouble::Throttled(response.retry_after));
     }
     let message = |body: &Option<Body>| describe(body.as_ref(), response.status);
@@ -101,9 +127,16 @@ fn received(answer: Result<Response, SendError>) -> Result<Response, Trouble> {
 #[derive(Deserialize)]
 struct Body {
     data: Option<Value>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_is_none")]
     errors: Vec<GraphQlError>,
     message: Option<String>,
+}
+
+/// Some servers write `"errors": null` beside good data.
+fn null_is_none<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<GraphQlError>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 #[derive(Deserialize)]
@@ -142,37 +175,43 @@ fn of_errors(errors: &[GraphQlError]) -> Trouble {
 }
 
 impl GraphQlError {
+    fn is_inside(&self) -> bool {
+        self.path.as_ref().is_some_and(|path| path.len() > 1)
+    }
+
     /// An error inside a payload comes after the effect; an error of the server's own, at any time.
     fn may_be_done(&self) -> bool {
-        let inside = self.path.as_ref().is_some_and(|path| path.len() > 1);
         let code = self
             .extensions
             .as_ref()
             .and_then(|e| e.code.as_ref()?.as_str());
-        let text = self.message.to_ascii_lowercase();
-        inside
+        const PARTS: [&str; 5] = [
+            "internal server error",
+            "internal error",
+            "timed out",
+            "timeout",
+            "unexpected error",
+        ];
+        self.is_inside()
             || code.is_some_and(|code| code.eq_ignore_ascii_case("internal_server_error"))
-            || [
-                "internal server error",
-                "internal error",
-                "timed out",
-                "timeout",
-                "unexpected error",
-            ]
-            .iter()
-            .any(|part| text.contains(part))
+            || says(&self.message, &PARTS)
     }
 }
 
 /// By the message: the code of the published error reads like one of permissions (`tray-api.md` 5.1).
 fn is_rate_limit(message: &str) -> bool {
+    says(message, &["rate limit exceeded", "too many requests"])
+}
+
+/// Whether a message says one of these things. A long one does not count: it may quote the input, and the
+/// input may hold any words.
+fn says(message: &str, parts: &[&str]) -> bool {
     let text = message.to_ascii_lowercase();
-    text.contains("rate limit exceeded") || text.contains("too many requests")
+    message.len() <= 120 && parts.iter().any(|part| text.contains(part))
 }
 
 fn is_token_trouble(message: &str) -> bool {
-    let text = message.to_ascii_lowercase();
-    [
+    const PARTS: [&str; 9] = [
         "unauthorized",
         "unauthorised",
         "unauthenticated",
@@ -182,9 +221,8 @@ fn is_token_trouble(message: &str) -> bool {
         "token expired",
         "token has expired",
         "expired token",
-    ]
-    .iter()
-    .any(|part| text.contains(part))
+    ];
+    says(message, &PARTS)
 }
 
 fn describe(body: Option<&Body>, status: u16) -> String {
@@ -259,6 +297,15 @@ mod tests {
         let root = || json!(["createUserAuthentication"]);
         for (body, want) in [
             (json!({"data": {"users": {}}}), "ok"),
+            (json!({"data": {"users": {}}, "errors": null}), "ok"),
+            (
+                error(
+                    "Rate limit exceeded",
+                    json!(["createSolutionInstance", "id"]),
+                    "",
+                ),
+                "open",
+            ),
             (published, "throttled"),
             (error("Unknown slot", root(), "bad_input"), "refused"),
             (

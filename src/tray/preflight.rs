@@ -57,6 +57,9 @@ pub enum PreflightError {
         "Tray refused the master token ({0}); check TRAY_MASTER_TOKEN, and that --region is the token's"
     )]
     Token(String),
+    /// Tray refuses to answer what the preflight must know.
+    #[error("Tray refuses the preflight: {0}")]
+    Refused(String),
     /// Tray cannot be reached or gives no answer.
     #[error("Tray gives no answer: {0}")]
     NoAnswer(String),
@@ -195,11 +198,12 @@ async fn solutions<T: Transport>(
         };
         let page: ops::Connection<ListedSolution> =
             ops::part(&data, &["viewer", "solutions"]).map_err(PreflightError::NoAnswer)?;
-        after = page.next();
+        let next = page.next();
         listed.extend(page.nodes().map(|solution| (solution.id.clone(), solution)));
-        if after.is_none() {
+        if next.is_none() || next == after {
             break;
         }
+        after = next;
     }
     if std::ptr::eq(operation, &raw const SOLUTIONS_WITHOUT_AUTH_SLOTS) {
         let note = "the External IDs of auth slots (the API does not show them)";
@@ -339,9 +343,8 @@ fn clean(message: &str, master: &SecretText) -> String {
 fn fatal(failed: Failed, master: &SecretText) -> PreflightError {
     match failed.trouble {
         Trouble::TokenRefused { message, .. } => PreflightError::Token(clean(&message, master)),
-        Trouble::NotSent(why) | Trouble::Open(why) | Trouble::Refused(why) => {
-            PreflightError::NoAnswer(clean(&why, master))
-        }
+        Trouble::Refused(why) => PreflightError::Refused(clean(&why, master)),
+        Trouble::NotSent(why) | Trouble::Open(why) => PreflightError::NoAnswer(clean(&why, master)),
         Trouble::Throttled(_) => PreflightError::NoAnswer("throttled".to_owned()),
     }
 }

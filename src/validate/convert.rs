@@ -116,7 +116,12 @@ fn convert(text: Cow<'_, str>, types: Types) -> Result<Value, (Code, String)> {
     Err((Code::WrongType, format!("must be {types}")))
 }
 
+/// A whole number as JSON writes it: no `+5`, no `007`, which may be an identifier that is more than a number.
 fn integer(text: &str) -> Option<Number> {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if text.starts_with('+') || (digits.len() > 1 && digits.starts_with('0')) {
+        return None;
+    }
     if let Ok(number) = text.parse::<i64>() {
         return Some(number.into());
     }
@@ -155,7 +160,10 @@ mod tests {
         assert_eq!(as_type("22", json!({"title": "untyped"})), Ok(json!("22")));
         assert_eq!(as_type("22", integer()), Ok(json!(22)));
         assert_eq!(as_type("22.0", integer()), Err(Code::WrongType));
-        assert_eq!(as_type("", integer()), Err(Code::WrongType));
+        for text in ["", "+5", "007", "-"] {
+            assert_eq!(as_type(text, integer()), Err(Code::WrongType), "{text}");
+        }
+        assert_eq!(as_type("0", integer()), Ok(json!(0)));
         assert_eq!(as_type("1.5", json!({"type": "number"})), Ok(json!(1.5)));
         assert_eq!(
             as_type("NaN", json!({"type": "number"})),

@@ -67,12 +67,22 @@ pub fn run<R: Read, E: From<io::Error>>(
     rayon::in_place_scope(|scope| -> Result<(), E> {
         let (mut next_in, mut next_out, mut under_way) = (0_u64, 0_u64, 0_usize);
         let mut ended = false;
+        let mut failed = None;
         let mut waiting = BTreeMap::new();
         loop {
             while !ended && under_way < most {
-                let Some(block) = blocks.next_block()? else {
-                    ended = true;
-                    break;
+                let block = match blocks.next_block() {
+                    Ok(Some(block)) => block,
+                    Ok(None) => {
+                        ended = true;
+                        break;
+                    }
+                    // what was read before is heard first
+                    Err(error) => {
+                        failed = Some(error);
+                        ended = true;
+                        break;
+                    }
                 };
                 let (sender, number) = (sender.clone(), next_in);
                 scope.spawn(move |_| {
@@ -84,7 +94,7 @@ pub fn run<R: Read, E: From<io::Error>>(
                 under_way += 1;
             }
             if under_way == 0 {
-                return Ok(());
+                return failed.map_or(Ok(()), |error| Err(error.into()));
             }
             let Ok((number, block, judged)) = results.recv() else {
                 return Ok(());

@@ -9,11 +9,6 @@
     unused_imports,
     reason = "every test binary uses a part of the harness"
 )]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "this is all test code"
-)]
 
 pub mod audit;
 pub mod results;

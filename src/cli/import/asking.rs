@@ -89,6 +89,7 @@ pub(super) fn refused_token(message: &str) -> Failure {
 pub(super) fn preflight_failure(error: PreflightError) -> Failure {
     match error {
         PreflightError::Token(message) => refused_token(&message),
+        PreflightError::Refused(_) => Failure::new(Exit::Refused, error.to_string()),
         PreflightError::NoAnswer(_) => Failure::internal(error)
             .hint("nothing was sent; check --endpoint and --region, and the network"),
     }

@@ -1,7 +1,5 @@
 //! How an import ended: exit code, verdict, summary.
 
-use std::collections::BTreeMap;
-
 use super::{Import, Ready};
 use crate::batch::plan::Todo;
 use crate::cli::args::ImportArgs;
@@ -9,8 +7,7 @@ use crate::cli::exit::{Exit, Failure};
 use crate::import::stop::Reason;
 use crate::import::tally::Tally;
 use crate::report::summary::{Figures, Summary, thousands};
-use crate::results::record::{Progress, State, Step};
-use crate::validate::identity::DigestMap;
+use crate::results::record::{State, Step};
 
 impl Import<'_> {
     pub(super) fn exit(&self, tally: &Tally, reasons: &[Reason]) -> Exit {
@@ -95,19 +92,6 @@ impl Import<'_> {
         self.printer.result(&summary.of_import(verdict, &next));
         Ok(exit)
     }
-}
-
-pub(super) fn failures_of(rows: &DigestMap<(u64, Progress)>, run: &Ready) -> BTreeMap<String, u64> {
-    let mut failures = BTreeMap::new();
-    for row in &run.index.rows {
-        if let Some((_, progress)) = rows.get(&row.key().0)
-            && progress.state == State::Failed
-            && let Some(error) = &progress.error
-        {
-            *failures.entry(error.code.to_string()).or_default() += 1;
-        }
-    }
-    failures
 }
 
 pub(super) fn states(tally: &Tally) -> [u64; 4] {

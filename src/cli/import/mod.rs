@@ -19,7 +19,7 @@ use super::printer::Printer;
 use super::rehearsal::ENDPOINT;
 use super::{interrupt, progress, settings};
 use crate::batch::Index;
-use crate::batch::plan::{Options, Plan, plan};
+use crate::batch::plan::{Options, Plan, Todo, plan};
 use crate::import::engine::{Engine, Parts, Settings};
 use crate::import::feed;
 use crate::import::stop::{Reason, Stop};
@@ -34,7 +34,7 @@ use crate::secret::SecretText;
 use crate::tray::http::Endpoints;
 use crate::validate::identity::DigestMap;
 use asking::refused_token;
-use closing::{as_far_as_asked, failures_of, states};
+use closing::{as_far_as_asked, states};
 
 /// Runs the command.
 ///
@@ -114,7 +114,15 @@ fn open_results(
         if !args.results.exists() {
             return Ok((None, Folded::default()));
         }
-        return Ok((None, file::read(&args.results).map_err(results_failure)?));
+        let folded = file::read(&args.results).map_err(results_failure)?;
+        if let Some(header) = folded.header.as_ref().filter(|h| h.endpoint != endpoint) {
+            return Err(results_failure(FileError::Endpoint {
+                path: args.results.clone(),
+                theirs: header.endpoint.clone(),
+                ours: endpoint.to_owned(),
+            }));
+        }
+        return Ok((None, folded));
     }
     match ResultsFile::open(&args.results, endpoint).map_err(results_failure)? {
         None => Ok((None, Folded::default())),
@@ -209,7 +217,7 @@ impl Import<'_> {
 
     fn nothing_to_do(&self, run: &Ready) -> Result<Exit, Failure> {
         let tally = run.tally();
-        let failures = run.failures();
+        let failures = run.failures(|_| true);
         let exit = self.exit(&tally, &[]);
         let counted = Figures {
             states: states(&tally),
@@ -239,6 +247,8 @@ impl Import<'_> {
                 ResultsFile::create(&self.args.results, &place.name).map_err(results_failure)?
             }
         };
+        // those that this run does not try again; its own come on top
+        let mut failures = run.failures(|todo| todo != Todo::Work);
         let stop = Arc::new(Stop::default());
         interrupt::hand_to(&stop);
         let tally = Arc::new(Tally::default());
@@ -274,9 +284,9 @@ impl Import<'_> {
                 Reason::Interrupted | Reason::MaxFailures => {}
             }
         }
-        let failures = file::read(&self.args.results)
-            .map(|folded| failures_of(&folded.rows, &run))
-            .unwrap_or_else(|_| tally.failures());
+        for (code, count) in tally.failures() {
+            *failures.entry(code).or_default() += count;
+        }
         let counters = &client.counters;
         let kinds = [Step::User, Step::Authentication, Step::Instance];
         let figures = Figures {
@@ -328,8 +338,19 @@ impl Ready {
         tally
     }
 
-    fn failures(&self) -> BTreeMap<String, u64> {
-        failures_of(&self.prior, self)
+    /// Rows that had failed before this run, by code, as far as `counts` says so of what is done with them.
+    fn failures(&self, counts: impl Fn(Todo) -> bool) -> BTreeMap<String, u64> {
+        let mut failures = BTreeMap::new();
+        for (row, todo) in self.index.rows.iter().zip(&self.plan.todo) {
+            if let Some((_, progress)) = self.prior.get(&row.key().0)
+                && progress.state == State::Failed
+                && let Some(error) = &progress.error
+                && counts(*todo)
+            {
+                *failures.entry(error.code.to_string()).or_default() += 1;
+            }
+        }
+        failures
     }
 }
 
