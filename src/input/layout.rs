@@ -91,7 +91,8 @@ impl Layout {
         let known =
             |name: &String| self.mapping.target_of(name).is_some() || Target::parse(name).is_some();
         let near = |name: &String| crate::input::fields::suggest(name).is_some();
-        if !self.header.iter().any(|name| known(name) || near(name)) {
+        let named = self.header.iter().any(|name| known(name) || near(name));
+        if !named && self.header.iter().any(|name| looks_like_data(name)) {
             // the names are not shown: where the header is missing, they are a customer's credentials
             let message = "the first line names no column that this tool knows; is the header missing? It must name externalUserId, connector and connectorVersion, or a mapping must say what fills them";
             problems.push(Problem::new("", Code::MissingField, message));
@@ -180,6 +181,12 @@ impl Layout {
     }
 }
 
+/// Whether a cell of the first line is rather a value than a column's name.
+fn looks_like_data(cell: &str) -> bool {
+    let digits = cell.bytes().filter(u8::is_ascii_digit).count();
+    digits >= 3 || cell.len() > 40 || cell.contains('@')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,6 +212,8 @@ mod tests {
             problems("externalUserId,connector,connectorVersion,x,x\n"),
             ["x unknown_field", "x duplicate_column"]
         );
+        // no name of a file without a header is shown: it would be a customer's credential
+        assert_eq!(problems("c-1,sqs,2.1,CANARY1234\n"), [" missing_field"]);
         assert_eq!(
             problems("externalUserId;connector;connectorVersion\n"),
             [" ragged_row"]

@@ -27,7 +27,11 @@ pub fn toml_error(text: &str, error: &toml::de::Error) -> String {
         .filter(|b| **b == b'\n')
         .count()
         + 1;
-    format!("line {line}: {}", error.message())
+    // what stands before the `=` is a name, and may be said
+    let of_line = text.lines().nth(line - 1).unwrap_or_default();
+    let key = of_line.split_once('=').map(|(key, _)| key.trim());
+    let key = key.map_or_else(String::new, |key| format!(", {key}"));
+    format!("line {line}{key}: {}", error.message())
 }
 
 /// The most bytes one record may have. A longer one is reported, not read: it is far beyond what Tray's

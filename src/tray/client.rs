@@ -86,7 +86,7 @@ pub struct Client<T> {
     random: Mutex<fastrand::Rng>,
     /// Whether there was ever an answer of any kind.
     answered: AtomicBool,
-    /// Whether throttled calls are given up rather than sent again.
+    /// Whether throttled creations are given up rather than sent again.
     halted: AtomicBool,
     /// What was counted so far.
     pub counters: Counters,
@@ -127,7 +127,7 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// From now on a throttled call is given up: a run that is to stop must not wait for Tray's patience.
+    /// From now on a throttled creation is given up: a run that is to stop must not wait for Tray's patience.
     pub fn halt(&self) {
         self.halted.store(true, Ordering::Relaxed);
     }
@@ -205,7 +205,8 @@ impl<T: Transport> Client<T> {
                 Err(trouble) => trouble,
             };
             let again = match &trouble {
-                Trouble::Throttled(_) if self.halted.load(Ordering::Relaxed) => {
+                // a creation can wait for the next run; a question that settles another row cannot
+                Trouble::Throttled(_) if !repeatable && self.halted.load(Ordering::Relaxed) => {
                     return Err(Failed { trouble, attempts });
                 }
                 // the limiter pauses everyone, this call included
