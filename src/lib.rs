@@ -19,11 +19,11 @@
 //! | [`catalog`] | connector entries, versions, environments, schemas | `issue` |
 //! | [`validate`] | rows against entries and against each other, in parallel | `input`, `catalog` |
 //! | [`batch`] | the index of rows, end users and instances; what is left to do | `validate`, `results` |
-//! | [`results`] | records, the journal, the folded state | `validate` (keys) |
-//! | [`tray`] | the API: operations, outcomes, limiter, retries, preflight | `secret` |
-//! | [`import`] | the steps of a row, the pool, settling, adoption | `batch`, `tray`, `results` |
+//! | [`results`] | records, the journal, the folded state | `validate` (keys), `files` |
+//! | [`tray`] | the API: operations, outcomes, limiter, retries, preflight | `secret`, `issue` |
+//! | [`import`] | the steps of a row, the pool, settling, adoption | `batch`, `tray`, `results`; its feed also `input`, `catalog`, `validate` |
 //! | [`sandbox`] | an emulation of Tray's API to rehearse against | – |
-//! | [`report`] | the summary | – |
+//! | [`report`] | the summary | `issue` |
 //! | [`cli`] | arguments, terminal, exit codes | everything |
 //!
 //! Two passes go over the input. The first ([`validate::pipeline`]) checks the whole file on all cores and

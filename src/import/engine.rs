@@ -17,6 +17,7 @@ use super::tally::{MaxFailures, Tally};
 use super::users::{Cell, Users, is_open, is_ours};
 use crate::batch::Index;
 use crate::batch::plan::Plan;
+use crate::results::fold::SeenUser;
 use crate::results::journal::Journal;
 use crate::results::record::{Progress, State, Step, write_line};
 use crate::secret::{Redactor, SecretText, SecretValue};
@@ -77,6 +78,8 @@ pub struct Parts<T> {
     pub plan: Arc<Plan>,
     /// What the results knew at the start.
     pub prior: DigestMap<(u64, Progress)>,
+    /// What the results knew of end users.
+    pub seen: DigestMap<SeenUser>,
     /// How the run was asked to go.
     pub settings: Settings,
     /// Counts.
@@ -130,7 +133,7 @@ impl Run {
 impl<T: Transport> Engine<T> {
     /// A run that has not begun.
     pub fn new(parts: Parts<T>) -> Engine<T> {
-        let users = Users::new(&parts.index, &parts.plan, &parts.prior);
+        let users = Users::new(&parts.index, &parts.plan, &parts.prior, &parts.seen);
         for row in &parts.index.rows {
             if let Some((_, progress)) = parts.prior.get(&row.key().0) {
                 parts.tally.moved(None, progress.state);

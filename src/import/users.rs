@@ -13,6 +13,7 @@ use super::feed::WorkRow;
 use super::settle::Settled;
 use crate::batch::Index;
 use crate::batch::plan::{Plan, Todo};
+use crate::results::fold::SeenUser;
 use crate::results::record::{Id, Progress, State, Step};
 use crate::secret::{Redactor, SecretText};
 use crate::tray::client::Failed;
@@ -101,7 +102,12 @@ pub struct Users {
 
 impl Users {
     /// What the results say about the end users of the rows that have work.
-    pub(super) fn new(index: &Index, plan: &Plan, prior: &DigestMap<(u64, Progress)>) -> Users {
+    pub(super) fn new(
+        index: &Index,
+        plan: &Plan,
+        prior: &DigestMap<(u64, Progress)>,
+        seen: &DigestMap<SeenUser>,
+    ) -> Users {
         let mut known = HashMap::new();
         let mut open = HashMap::new();
         let mut with_work = HashSet::new();
@@ -135,6 +141,26 @@ impl Users {
                 open.insert(row.user, Open::Ours);
             } else if is_open(progress, Step::User) {
                 open.entry(row.user).or_insert(Open::Anybodys);
+            }
+        }
+        // rows may have left the input, or changed what they are known by, since they told this
+        for (digest, user) in &index.users {
+            let Some(seen) = seen.get(digest).filter(|_| with_work.contains(user)) else {
+                continue;
+            };
+            if let Some(id) = &seen.id {
+                known.entry(*user).or_insert_with(|| Known {
+                    id: id.to_string(),
+                    origin: if seen.adopted {
+                        Origin::Found
+                    } else {
+                        Origin::EarlierRun
+                    },
+                    several: false,
+                    listed: false,
+                });
+            } else if seen.open {
+                open.entry(*user).or_insert(Open::Ours);
             }
         }
         open.retain(|user, _| !known.contains_key(user));

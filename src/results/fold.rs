@@ -2,7 +2,7 @@
 
 use std::io::{self, BufRead};
 
-use super::record::{Header, Progress, VERSION, read_line};
+use super::record::{Header, Id, Progress, State, Step, VERSION, read_line};
 use crate::validate::identity::{DigestMap, Key};
 
 /// A results file, read.
@@ -12,10 +12,39 @@ pub struct Folded {
     pub header: Option<Header>,
     /// Each row's last line: the row's number at the time, and what was known.
     pub rows: DigestMap<(u64, Progress)>,
+    /// What is known of each end user, whatever has become of the rows that told it.
+    pub users: DigestMap<SeenUser>,
     /// How many bytes are whole lines; what lies behind them is torn.
     pub whole: u64,
     /// How many bytes of a torn last line follow.
     pub torn: u64,
+}
+
+/// What the results know of an end user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenUser {
+    /// Tray's id, once it is known.
+    pub id: Option<Id>,
+    /// Whether they were there before this batch.
+    pub adopted: bool,
+    /// Whether a creation may be under way.
+    pub open: bool,
+}
+
+impl SeenUser {
+    fn see(&mut self, progress: &Progress) {
+        match &progress.user_id {
+            Some(id) => {
+                self.id = Some(id.clone());
+                self.adopted = progress.adopted.has(Step::User);
+                self.open = false;
+            }
+            None if self.id.is_none() => {
+                self.open = progress.state == State::Sent && progress.step == Some(Step::User);
+            }
+            None => {}
+        }
+    }
 }
 
 /// Why a results file cannot be read.
@@ -96,11 +125,12 @@ impl Folded {
         if number == 1 {
             self.header = Some(read_header(line)?);
         } else {
-            let (row, key, progress) = read_line(line).map_err(|cause| FoldError::Line {
+            let read = read_line(line).map_err(|cause| FoldError::Line {
                 line: number,
                 cause,
             })?;
-            self.rows.insert(key.0, (row, progress));
+            self.users.entry(read.user).or_default().see(&read.progress);
+            self.rows.insert(read.key.0, (read.row, read.progress));
         }
         Ok(())
     }
@@ -141,7 +171,7 @@ impl Folded {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{State, Step, write_line};
+    use super::super::record::write_line;
     use super::*;
     use jiff::Timestamp;
 
@@ -184,6 +214,7 @@ mod tests {
         assert_eq!(folded.progress(Key(1)).unwrap().state, State::Partial);
         assert_eq!(folded.progress(Key(2)).unwrap().state, State::Sent);
         assert_eq!((folded.rows.len(), folded.torn), (2, 0));
+        assert_eq!(folded.users.len(), 1);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::validate::identity::Key;
+use crate::validate::identity::{Key, user_digest};
 
 /// The version of the format that this tool writes. It reads no other.
 pub const VERSION: u32 = 1;
@@ -317,11 +317,24 @@ pub fn write_line(
     }
 }
 
-/// Reads a row's line: position, key and progress.
+/// A row's line, read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RowLine {
+    /// The row's number at the time.
+    pub row: u64,
+    /// The row's identity.
+    pub key: Key,
+    /// The digest of the row's end user.
+    pub user: u128,
+    /// What was known.
+    pub progress: Progress,
+}
+
+/// Reads a row's line.
 ///
 /// # Errors
 /// What is wrong with the line.
-pub fn read_line(line: &[u8]) -> Result<(u64, Key, Progress), String> {
+pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
     let line: Line<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     if line.r#type != "row" {
         return Err(format!("is of the unknown type \"{}\"", line.r#type));
@@ -340,7 +353,12 @@ pub fn read_line(line: &[u8]) -> Result<(u64, Key, Progress), String> {
         error: line.error,
         why: line.why,
     };
-    Ok((line.row, key, progress))
+    Ok(RowLine {
+        row: line.row,
+        key,
+        user: user_digest(&line.external_user_id),
+        progress,
+    })
 }
 
 #[cfg(test)]
@@ -374,7 +392,13 @@ mod tests {
         );
         let text = std::str::from_utf8(&line).unwrap();
         assert!(text.contains("\"created\":[\"user\"]"), "{text}");
-        assert_eq!(read_line(&line).unwrap(), (17, Key(5), progress));
+        let read = RowLine {
+            row: 17,
+            key: Key(5),
+            user: user_digest("c-1"),
+            progress,
+        };
+        assert_eq!(read_line(&line).unwrap(), read);
     }
 
     #[test]

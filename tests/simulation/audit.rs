@@ -25,8 +25,8 @@ pub(crate) struct Audit<'a> {
 pub(crate) fn left_sent(written: &[u8]) -> Vec<String> {
     let mut states = BTreeMap::new();
     for line in written.split(|byte| *byte == b'\n') {
-        if let Ok((row, key, progress)) = read_line(line) {
-            states.insert(key, (row, progress.state));
+        if let Ok(line) = read_line(line) {
+            states.insert(line.key, (line.row, line.progress.state));
         }
     }
     let left = states

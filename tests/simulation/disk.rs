@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tray_import::results::journal::AppendFile;
-use tray_import::results::record::read_line;
+use tray_import::results::record::{RowLine, read_line};
 
 use crate::sim::{Sim, World};
 
@@ -105,7 +105,7 @@ fn summary(bytes: &[u8]) -> String {
     let lines = bytes.split(|byte| *byte == b'\n');
     let lines = lines.filter_map(|line| read_line(line).ok());
     let words: Vec<String> = lines
-        .map(|(row, _, progress)| {
+        .map(|RowLine { row, progress, .. }| {
             let step = progress.step.map(|step| step.to_string());
             let code = progress.error.map(|error| format!(" ({})", error.code));
             format!(

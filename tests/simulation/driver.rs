@@ -165,6 +165,7 @@ impl Player<'_> {
             index: Arc::new(input.index),
             plan: Arc::new(todo),
             prior: folded.rows,
+            seen: folded.users,
             settings: run.settings,
             tally: Arc::clone(&tally),
             stop: Arc::clone(&stop),

@@ -62,7 +62,7 @@ impl<F: AppendFile> AppendFile for MutantFile<F> {
             let lines = bytes.split_inclusive(|byte| *byte == b'\n');
             let is_sent = |line: &[u8]| {
                 read_line(line.trim_ascii_end())
-                    .is_ok_and(|(_, _, progress)| progress.state == State::Sent)
+                    .is_ok_and(|line| line.progress.state == State::Sent)
             };
             bytes = lines
                 .filter(|line| !is_sent(line))

@@ -27,7 +27,7 @@ use crate::import::tally::Tally;
 use crate::issue::Issue;
 use crate::report::summary::{Figures, Summary, thousands};
 use crate::results::file::{self, FileError, ResultsFile};
-use crate::results::fold::Folded;
+use crate::results::fold::{Folded, SeenUser};
 use crate::results::journal::Journal;
 use crate::results::record::{Progress, State, Step};
 use crate::secret::SecretText;
@@ -178,6 +178,7 @@ impl Import<'_> {
             index,
             plan,
             prior: folded.rows,
+            seen: folded.users,
         };
         if self.args.dry_run {
             return self.dry_run(&run);
@@ -260,6 +261,7 @@ impl Import<'_> {
             index: Arc::clone(&run.index),
             plan: Arc::clone(&run.plan),
             prior: std::mem::take(&mut run.prior),
+            seen: std::mem::take(&mut run.seen),
             settings: self.engine_settings(),
             tally: Arc::clone(&tally),
             stop: Arc::clone(&stop),
@@ -325,6 +327,7 @@ struct Ready {
     index: Arc<Index>,
     plan: Arc<Plan>,
     prior: DigestMap<(u64, Progress)>,
+    seen: DigestMap<SeenUser>,
 }
 
 impl Ready {
