@@ -299,6 +299,14 @@ fn unreadable(raw: &[u8]) -> Option<Problem> {
             "contains a NUL byte; the file is damaged or not text",
         ));
     }
+    // the csv crate takes one off at the start of a block and nowhere else: a row must not depend on its place
+    if raw.starts_with("\u{feff}".as_bytes()) {
+        return Some(Problem::new(
+            "",
+            Code::Encoding,
+            "begins with a byte order mark (U+FEFF), as where files were joined; remove it",
+        ));
+    }
     if raw.len() > super::MAX_RECORD {
         return Some(broken_problem(Code::FieldTooLong));
     }

@@ -11,6 +11,8 @@
 )]
 
 pub mod audit;
+pub mod fuzzing;
+pub mod left;
 pub mod results;
 pub mod rows;
 mod run;
@@ -26,7 +28,7 @@ use tempfile::TempDir;
 
 pub use results::Results;
 pub use run::{Output, Started, Tool};
-pub use tray::{MASTER, Tray};
+pub use tray::{MASTER, Tray, catalog};
 
 /// A file or directory of `samples/`.
 pub fn sample(name: &str) -> PathBuf {
