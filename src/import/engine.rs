@@ -11,18 +11,17 @@ use tokio::task::JoinSet;
 use super::authentication::HiddenListing;
 use super::ending::Ending;
 use super::feed::{Item, WorkRow};
-use super::instance::{Gathering, Member};
+use super::group::{Gathering, Member};
 use super::stop::{Reason, Stop};
 use super::tally::{MaxFailures, Tally};
-use super::users::{Cell, Users, is_open, is_ours};
+use super::users::{Cell, Users, is_open};
 use crate::batch::Index;
 use crate::batch::plan::Plan;
 use crate::results::fold::SeenUser;
 use crate::results::journal::Journal;
-use crate::results::record::{Progress, State, Step, write_line};
-use crate::secret::{Redactor, SecretText, SecretValue};
-use crate::tray::client::{Client, Failed, Slot};
-use crate::tray::operations::{self as ops, AUTHORIZE, Operation};
+use crate::results::record::{Progress, State, Step};
+use crate::secret::{Redactor, SecretText};
+use crate::tray::client::{Client, Failed};
 use crate::tray::outcome::Trouble;
 use crate::tray::transport::Transport;
 use crate::validate::identity::{DigestMap, Key};
@@ -90,20 +89,17 @@ pub struct Parts<T> {
     pub now: fn() -> Timestamp,
 }
 
-/// Refused tokens of one call, with nothing that explains it, after which it is given up.
-const MOST_REFUSALS: u32 = 10;
-
 /// A run of the import.
 pub struct Engine<T> {
     pub(super) client: Arc<Client<T>>,
-    journal: Journal,
+    pub(super) journal: Journal,
     pub(super) master: SecretText,
     pub(super) index: Arc<Index>,
     prior: Mutex<DigestMap<(u64, Progress)>>,
     pub(super) settings: Settings,
     pub(super) tally: Arc<Tally>,
     pub(super) stop: Arc<Stop>,
-    now: fn() -> Timestamp,
+    pub(super) now: fn() -> Timestamp,
     pub(super) users: Users,
     pub(super) hidden: HiddenListing,
     /// How many rows the feed is to bring.
@@ -114,13 +110,13 @@ pub struct Engine<T> {
 /// A row under way: who it is, and what is known of it.
 pub struct Run {
     pub(super) row: u64,
-    line: u64,
+    pub(super) line: u64,
     pub(super) key: Key,
     pub(super) external_user_id: String,
     pub(super) user: u32,
     pub(super) progress: Progress,
     /// The state that the results hold.
-    recorded: Option<State>,
+    pub(super) recorded: Option<State>,
 }
 
 impl Run {
@@ -364,312 +360,6 @@ impl<T: Transport> Engine<T> {
             return None;
         }
         gatherings.remove(&group)
-    }
-
-    /// Writes the present state of rows and returns once it is on disk.
-    pub(super) async fn record(&self, runs: &mut [&mut Run]) -> Result<(), Ending> {
-        let mut lines = Vec::with_capacity(320 * runs.len());
-        let now = (self.now)();
-        for run in runs.iter() {
-            write_line(
-                &mut lines,
-                run.row,
-                run.key,
-                &run.external_user_id,
-                &run.progress,
-                now,
-            );
-        }
-        if let Err(error) = self.journal.write(lines).await {
-            for run in runs.iter() {
-                self.lost_line(run);
-            }
-            self.stop.because(Reason::Failed(error.to_string()));
-            return Err(Ending::Stopped);
-        }
-        for run in runs.iter_mut() {
-            self.tally.moved(run.recorded, run.progress.state);
-            run.recorded = Some(run.progress.state);
-        }
-        Ok(())
-    }
-
-    /// What Tray has made and the results could not take: on disk the row is `sent`, so that the next run
-    /// finds it; the ids are said here as well, for the worst case.
-    fn lost_line(&self, run: &Run) {
-        if run.progress.state != State::Sent {
-            tracing::error!(
-                row = run.row,
-                user_id = run.progress.user_id.as_ref().map(tracing::field::display),
-                authentication_id = run
-                    .progress
-                    .authentication_id
-                    .as_ref()
-                    .map(tracing::field::display),
-                instance_id = run
-                    .progress
-                    .instance_id
-                    .as_ref()
-                    .map(tracing::field::display),
-                "this could not be written to the results; the next run will look it up in Tray"
-            );
-        }
-    }
-
-    /// Records that a step is done and more are to come.
-    pub(super) async fn partial(&self, run: &mut Run, step: Step) -> Result<(), Ending> {
-        run.progress.state = State::Partial;
-        run.progress.step = Some(step);
-        run.progress.error = None;
-        run.progress.why = None;
-        self.record(&mut [run]).await
-    }
-
-    /// Records that a creating call of these rows is about to leave.
-    async fn sent(&self, runs: &mut [&mut Run], step: Step) -> Result<(), Ending> {
-        for run in runs.iter_mut() {
-            run.progress.state = State::Sent;
-            run.progress.step = Some(step);
-            run.progress.error = None;
-            run.progress.why = None;
-        }
-        self.record(runs).await
-    }
-
-    /// Records how a row ended badly, as far as that is anything to record.
-    pub(super) async fn end_badly(&self, run: &mut Run, ending: Ending) {
-        let anybodys = |step| is_open(&run.progress, step) && !is_ours(&run.progress, step);
-        let ending = match &ending {
-            Ending::Failed(error) if anybodys(error.step) => ending.of_anybodys(),
-            _ => ending,
-        };
-        match ending {
-            Ending::Failed(error) => {
-                self.tally.failed(&error.code);
-                tracing::warn!(
-                    row = run.row,
-                    line = run.line,
-                    external_user_id = run.external_user_id,
-                    code = %error.code,
-                    step = %error.step,
-                    "row failed: {}",
-                    error.message
-                );
-                run.progress.state = State::Failed;
-                run.progress.step = Some(error.step);
-                run.progress.error = Some(Box::new(error));
-                run.progress.why = None;
-                // a write error stops the run by itself
-                let _ = self.record(&mut [run]).await;
-                self.ended();
-            }
-            Ending::TakenBack if !self.cannot_write() => {
-                run.progress.error = None;
-                run.progress.why = None;
-                run.progress.state = State::Partial;
-                run.progress.step = self.last_done(run);
-                let _ = self.record(&mut [run]).await;
-            }
-            Ending::Stopped | Ending::TakenBack => {}
-        }
-    }
-
-    pub(super) fn last_done(&self, run: &Run) -> Option<Step> {
-        let progress = &run.progress;
-        if progress.instance_id.is_some() {
-            Some(Step::Instance)
-        } else if progress.authentication_id.is_some() {
-            Some(Step::Authentication)
-        } else {
-            progress.user_id.as_ref().map(|_| Step::User)
-        }
-    }
-
-    pub(super) fn cannot_write(&self) -> bool {
-        self.journal.failure().is_some()
-    }
-
-    /// Counts a row that has come to its end in this run, and stops the run if too many ended badly.
-    pub(super) fn ended(&self) {
-        self.tally.ended();
-        if self.tally.exceeds(self.settings.max_failures) {
-            self.stop.because(Reason::MaxFailures);
-        }
-    }
-
-    /// Waits for a slot for a creating call, and records that the call is about to leave: only then, so that
-    /// `sent` means that the call is all but on its way. A run that stops meanwhile sends nothing.
-    pub(super) async fn about_to_send(
-        &self,
-        runs: &mut [&mut Run],
-        step: Step,
-    ) -> Result<Slot<'_>, Ending> {
-        let taken_back = runs.iter().any(|run| run.is_sent());
-        let slot = tokio::select! {
-            biased;
-            () = self.stop.wait() => {
-                return Err(if taken_back { Ending::TakenBack } else { Ending::Stopped });
-            }
-            slot = self.client.reserve() => slot,
-        };
-        self.sent(runs, step).await?;
-        Ok(slot)
-    }
-
-    /// Calls Tray as an end user. A refused token is renewed; `run` pays for the calls. The first attempt
-    /// leaves in `slot`, where there is one.
-    ///
-    /// Tokens are shared, so a refusal says little: the other rows may have used the token up, or renewed it
-    /// meanwhile. It is final once a token was refused that was minted here and that nobody had used before.
-    pub(super) async fn as_user(
-        &self,
-        cell: &Cell,
-        user_id: &str,
-        operation: &'static Operation,
-        variables: impl Fn() -> SecretValue,
-        run: &mut Run,
-        mut slot: Option<Slot<'_>>,
-    ) -> Result<serde_json::Value, Trouble> {
-        let (mut refusals, mut unexplained, mut last_refused) = (0, 0, None);
-        loop {
-            let mut held = match cell.token.try_lock() {
-                Ok(held) => held,
-                Err(_) => {
-                    // whoever holds the token makes a call, and could wait for this very slot
-                    slot = None;
-                    cell.token.lock().await
-                }
-            };
-            let shared = held
-                .clone()
-                .filter(|(_, generation)| refusals < 2 && last_refused != Some(*generation));
-            let alone = shared.is_none() && refusals > 0;
-            let (token, generation) = match shared {
-                Some(token) => token,
-                None => {
-                    slot = None;
-                    self.mint(cell, user_id, run, &mut held).await?
-                }
-            };
-            // where the answer is to be final, nobody else gets the token before it is there
-            let held = alone.then_some(held);
-            let answer = self
-                .client
-                .call_in(slot.take(), operation, variables(), &token)
-                .await;
-            drop(held);
-            let failed = match answer {
-                Ok((data, attempts)) => {
-                    run.progress.attempts += attempts;
-                    return Ok(data);
-                }
-                Err(failed) => failed,
-            };
-            run.progress.attempts += failed.attempts;
-            if !matches!(failed.trouble, Trouble::TokenRefused { .. }) {
-                return Err(failed.trouble);
-            }
-            cell.forget_token(generation).await;
-            refusals += 1;
-            // of several attempts, an earlier one (throttled, perhaps) may have used the token up
-            if failed.attempts == 1 {
-                unexplained += 1;
-                if alone || unexplained > MOST_REFUSALS {
-                    return Err(failed.trouble);
-                }
-            }
-            last_refused = Some(generation);
-        }
-    }
-
-    /// Sees to it that the end user has a token: minted once for all rows of the user.
-    pub(super) async fn token(
-        &self,
-        cell: &Cell,
-        user_id: &str,
-        run: &mut Run,
-    ) -> Result<(), Trouble> {
-        let mut held = cell.token.lock().await;
-        if held.is_none() {
-            self.mint(cell, user_id, run, &mut held).await?;
-        }
-        Ok(())
-    }
-
-    async fn mint(
-        &self,
-        cell: &Cell,
-        user_id: &str,
-        run: &mut Run,
-        held: &mut Option<(SecretText, u64)>,
-    ) -> Result<(SecretText, u64), Trouble> {
-        *held = None;
-        let answer = self
-            .client
-            .call(&AUTHORIZE, ops::authorize(user_id), &self.master)
-            .await;
-        let (data, attempts) = match answer {
-            Ok(answer) => answer,
-            Err(failed) => {
-                run.progress.attempts += failed.attempts;
-                return Err(self.master_trouble(failed.trouble));
-            }
-        };
-        run.progress.attempts += attempts;
-        let text: String =
-            ops::part(&data, &["authorize", "accessToken"]).map_err(Trouble::Refused)?;
-        let token = (SecretText::new(text), cell.next_generation());
-        *held = Some(token.clone());
-        Ok(token)
-    }
-
-    /// A refused master token ends the run at once; anything else is the row's affair.
-    pub(super) fn master_trouble(&self, trouble: Trouble) -> Trouble {
-        match trouble {
-            Trouble::TokenRefused {
-                message,
-                by_gateway: true,
-            } => {
-                let mut redactor = Redactor::default();
-                redactor.add(self.master.expose());
-                self.stop
-                    .because(Reason::TokenRefused(redactor.clean(&message)));
-                Trouble::TokenRefused {
-                    message,
-                    by_gateway: true,
-                }
-            }
-            // a GraphQL error that reads like it may be about this one user
-            Trouble::TokenRefused { message, .. } => Trouble::Refused(message),
-            other => other,
-        }
-    }
-
-    /// Trouble before a creating call could leave. What the results have as `sent` from a send that was found
-    /// not done is taken back.
-    pub(super) fn before_sending(&self, trouble: &Trouble, run: &Run, step: Step) -> Ending {
-        let ending = self.ending(trouble, step, &self.master_redactor());
-        if run.is_sent() {
-            ending.of_creation()
-        } else {
-            ending
-        }
-    }
-
-    /// A call's trouble as the row's ending. While the run stops for a refused master token, rows are
-    /// left as they are rather than failed.
-    pub(super) fn ending(&self, trouble: &Trouble, step: Step, redactor: &Redactor) -> Ending {
-        let stopping_for_token = self
-            .stop
-            .reasons()
-            .iter()
-            .any(|reason| matches!(reason, Reason::TokenRefused(_)));
-        // a stopping run gives up on what is throttled, which was not done either
-        let halted = self.stop.is_set() && matches!(trouble, Trouble::Throttled(_));
-        if halted || stopping_for_token && matches!(trouble, Trouble::TokenRefused { .. }) {
-            return Ending::Stopped;
-        }
-        Ending::of_trouble(trouble, step, redactor)
     }
 }
 

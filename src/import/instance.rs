@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::adopt::several;
 use super::ending::{Ending, code};
 use super::engine::{Engine, Run};
 use super::feed::Placement;
-use super::users::{Cell, is_open, is_ours, never_there};
+use super::user::never_there;
+use super::users::{Cell, is_open, is_ours};
 use crate::results::record::{Id, State, Step};
 use crate::secret::Redactor;
 use crate::tray::operations::{
@@ -18,38 +18,12 @@ use crate::tray::operations::{
 use crate::tray::outcome::Trouble;
 use crate::tray::transport::Transport;
 
-/// The rows of one instance, as they arrive.
-pub struct Gathering {
-    /// The group's number.
-    pub group: u32,
-    /// Those that have arrived.
-    pub members: Vec<Member>,
-}
-
-/// A row of an instance, when it has gone as far as it can by itself.
-pub enum Member {
-    /// Its authentication exists: the row, and where it goes.
-    Ready(Box<(Run, Placement)>),
-    /// Was done before this run.
-    Done {
-        /// The instance that it is part of, and whether this batch made it.
-        instance: Option<(String, bool)>,
-    },
-    /// Failed, in this run or before.
-    Failed {
-        /// The row's number.
-        row: u64,
-    },
-    /// Not brought to its end in this run.
-    Unfinished,
-}
-
 /// What a complete group is to become.
-struct Wanted {
-    solution_id: String,
-    name: String,
-    auths: Vec<SlotValue>,
-    config: Vec<SlotValue>,
+pub(super) struct Wanted {
+    pub(super) solution_id: String,
+    pub(super) name: String,
+    pub(super) auths: Vec<SlotValue>,
+    pub(super) config: Vec<SlotValue>,
 }
 
 /// The instance, and how we came by it.
@@ -60,107 +34,7 @@ struct Had {
 }
 
 impl<T: Transport> Engine<T> {
-    /// Brings a group on which every row has arrived to its end: held, left for another run, or imported.
-    pub(super) async fn complete(
-        self: &Arc<Self>,
-        gathering: Gathering,
-        place: Option<OwnedSemaphorePermit>,
-    ) {
-        let group = self.index.groups[gathering.group as usize];
-        let mut why = group
-            .blocked_by
-            .map(|row| format!("row {row} of the same instance is invalid"));
-        let (mut runs, mut placements) = (Vec::new(), Vec::new());
-        let mut known_instance = None;
-        let mut unfinished = false;
-        for member in gathering.members {
-            match member {
-                Member::Ready(ready) => {
-                    let (run, placement) = *ready;
-                    runs.push(run);
-                    placements.push(placement);
-                }
-                Member::Failed { row } => {
-                    why.get_or_insert_with(|| format!("row {row} of the same instance failed"));
-                }
-                Member::Unfinished => unfinished = true,
-                Member::Done { instance } => known_instance = instance,
-            }
-        }
-        if let Some(why) = why {
-            match self.settle_before_holding(&mut runs, &placements).await {
-                Ok(()) => self.hold(&mut runs, &why).await,
-                Err(ending) => {
-                    for run in &mut runs {
-                        self.end_badly(run, ending.clone()).await;
-                    }
-                }
-            }
-        } else if !unfinished && !runs.is_empty() {
-            let wanted = wanted(&runs, &placements);
-            let outcome = self
-                .instance_and_enable(&mut runs, &wanted, known_instance, group.enabled, place)
-                .await;
-            match outcome {
-                Ok(()) => runs.iter().for_each(|_| self.ended()),
-                Err(ending) => {
-                    for run in &mut runs {
-                        self.end_badly(run, ending.clone()).await;
-                    }
-                }
-            }
-        }
-        for run in &runs {
-            self.users.row_ended(run.user);
-        }
-    }
-
-    /// A creation that an earlier run left open is settled first: `held` would forget that it may have
-    /// happened, and whose the instance is.
-    async fn settle_before_holding(
-        &self,
-        runs: &mut [Run],
-        placements: &[Placement],
-    ) -> Result<(), Ending> {
-        let open = |run: &Run| is_open(&run.progress, Step::Instance);
-        let Some(first) = runs.iter().find(|run| open(run)) else {
-            return Ok(());
-        };
-        let cell = self.users.cell(first.user);
-        let user_id = user_id_of(first);
-        let wanted = wanted(runs, placements);
-        let settled = self.settle_instance(runs, &wanted, &cell, &user_id);
-        let Some(found) = settled.await? else {
-            return Ok(());
-        };
-        // those that were sent together; others are no part of the instance yet
-        for run in runs.iter_mut().filter(|run| open(run)) {
-            run.progress.instance_id = Some(Id::new(&found.id));
-            run.progress.enabled = Some(found.enabled);
-            if is_ours(&run.progress, Step::Instance) {
-                run.progress.created.add(Step::Instance);
-            } else {
-                run.progress.adopted.add(Step::Instance);
-            }
-        }
-        Ok(())
-    }
-
-    async fn hold(&self, runs: &mut [Run], why: &str) {
-        for run in runs.iter_mut() {
-            run.progress.state = State::Held;
-            run.progress.step = self.last_done(run);
-            run.progress.error = None;
-            run.progress.why = Some(why.into());
-            tracing::warn!(row = run.row, "row held: {why}");
-        }
-        let mut all: Vec<&mut Run> = runs.iter_mut().collect();
-        if !all.is_empty() && self.record(&mut all).await.is_ok() {
-            runs.iter().for_each(|_| self.ended());
-        }
-    }
-
-    async fn instance_and_enable(
+    pub(super) async fn instance_and_enable(
         &self,
         runs: &mut [Run],
         wanted: &Wanted,
@@ -392,7 +266,7 @@ impl<T: Transport> Engine<T> {
             .is_some_and(|until| until < Step::Instance)
     }
 
-    async fn settle_instance(
+    pub(super) async fn settle_instance(
         &self,
         runs: &mut [Run],
         wanted: &Wanted,
@@ -486,105 +360,6 @@ impl<T: Transport> Engine<T> {
         })
     }
 
-    /// An open creation that is found was sent for the group as it was then; rows that came since are filled
-    /// in. Where that fails, the creation stays open, so that the next run finds it again as this batch's.
-    async fn fill_what_was_sent(
-        &self,
-        runs: &mut [Run],
-        wanted: &Wanted,
-        found: &ListedInstance,
-        cell: &Cell,
-        user_id: &str,
-    ) -> Result<(), Ending> {
-        let filled = self.fill(&mut runs[0], wanted, found, cell, user_id).await;
-        filled.map_err(|ending| match ending {
-            Ending::Failed(mut error) if error.code != code::INSTANCE_CONFLICT => {
-                error.message = format!(
-                    "the instance was created, and filling its slots failed: {}",
-                    error.message
-                );
-                error.code = code::UNSETTLED.into();
-                error.retryable = true;
-                Ending::Failed(error)
-            }
-            other => other,
-        })
-    }
-
-    /// Fills the slots of an existing instance that are empty. A slot that holds another authentication
-    /// is a conflict; a config value that differs may be the end user's own choice and is left alone.
-    async fn fill(
-        &self,
-        run: &mut Run,
-        wanted: &Wanted,
-        found: &ListedInstance,
-        cell: &Cell,
-        user_id: &str,
-    ) -> Result<(), Ending> {
-        let mut auths: Vec<SlotValue> = found
-            .auth_values
-            .iter()
-            .map(|value| (value.external_id.clone(), value.auth_id.clone()))
-            .collect();
-        let mut config: Vec<SlotValue> = found
-            .config_values
-            .iter()
-            .map(|value| (value.external_id.clone(), as_json_text(&value.value)))
-            .collect();
-        let before = (auths.len(), config.len());
-        for (slot, id) in &wanted.auths {
-            match auths.iter().find(|(name, _)| name == slot) {
-                None => auths.push((slot.clone(), id.clone())),
-                Some((_, other)) if other == id => {}
-                Some((_, other)) => {
-                    return Err(Ending::failed(
-                        code::INSTANCE_CONFLICT,
-                        Step::Instance,
-                        false,
-                        format!(
-                            "instance {} of this name exists with another authentication ({other}) in the slot {slot}; remove it, or give this row another instanceName",
-                            found.id
-                        ),
-                    ));
-                }
-            }
-        }
-        for (slot, value) in &wanted.config {
-            let listed = found.config_values.iter().find(|v| v.external_id == *slot);
-            match listed {
-                None => config.push((slot.clone(), value.clone())),
-                Some(listed) if same_config(&listed.value, value) => {}
-                Some(_) => {
-                    self.tally.differing_config();
-                    tracing::warn!(
-                        row = run.row,
-                        instance_id = found.id,
-                        slot,
-                        "the instance exists with another value in this config slot; it is left as it is"
-                    );
-                }
-            }
-        }
-        if (auths.len(), config.len()) == before {
-            return Ok(());
-        }
-        // a list that has not grown is left out: Tray then leaves those slots alone, to the letter
-        let auths = (auths.len() > before.0).then_some(auths.as_slice());
-        let config = (config.len() > before.1).then_some(config.as_slice());
-        let variables = || ops::fill_slots(&found.id, auths, config);
-        self.as_user(
-            cell,
-            user_id,
-            &UPDATE_SOLUTION_INSTANCE,
-            variables,
-            run,
-            None,
-        )
-        .await
-        .map(|_| ())
-        .map_err(|trouble| self.ending(&trouble, Step::Instance, &Redactor::default()))
-    }
-
     async fn enable(
         &self,
         runs: &mut [Run],
@@ -617,12 +392,12 @@ impl<T: Transport> Engine<T> {
     }
 }
 
-fn user_id_of(run: &Run) -> String {
+pub(super) fn user_id_of(run: &Run) -> String {
     let id = run.progress.user_id.as_ref();
     id.map(ToString::to_string).unwrap_or_default()
 }
 
-fn wanted(runs: &[Run], placements: &[Placement]) -> Wanted {
+pub(super) fn wanted(runs: &[Run], placements: &[Placement]) -> Wanted {
     let mut wanted = Wanted {
         solution_id: placements[0].solution_id.clone(),
         name: placements[0].instance_name.clone(),
@@ -643,44 +418,6 @@ fn wanted(runs: &[Run], placements: &[Placement]) -> Wanted {
     wanted
 }
 
-/// A config value as read back is JSON text or plain text (`tray-api.md` 3.1): equal if either reading is.
-fn same_config(listed: &Value, wanted: &str) -> bool {
-    let wanted: Value = serde_json::from_str(wanted).unwrap_or(Value::Null);
-    if *listed == wanted {
-        return true;
-    }
-    let Some(text) = listed.as_str() else {
-        return false;
-    };
-    serde_json::from_str::<Value>(text).is_ok_and(|value| value == wanted)
-}
-
-/// A config value as read back, as JSON text to send again.
-fn as_json_text(listed: &Value) -> String {
-    match listed.as_str() {
-        Some(text) if serde_json::from_str::<Value>(text).is_ok() => text.to_owned(),
-        _ => listed.to_string(),
-    }
-}
-
 fn several_instances() -> Ending {
     several(Step::Instance, "instances of this solution and name")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn config_is_compared_in_either_form() {
-        assert!(same_config(&json!("\"a@b.c\""), "\"a@b.c\""));
-        assert!(same_config(&json!("a@b.c"), "\"a@b.c\""));
-        assert!(same_config(&json!("{\"k\": 5}"), "{\"k\":5}"));
-        assert!(same_config(&json!(7), "7"));
-        assert!(same_config(&json!("7"), "7"));
-        assert!(!same_config(&json!("8"), "7"));
-        assert_eq!(as_json_text(&json!("a@b.c")), "\"a@b.c\"");
-        assert_eq!(as_json_text(&json!("7")), "7");
-    }
 }

@@ -17,16 +17,22 @@
 //!    [`crate::results::journal::Journal`], tokio's clock and the generator it is given: so a simulation
 //!    can drive it through any fault.
 //!
-//! [`engine`] runs the pool, [`users`] knows the end users, [`authentication`] and [`instance`] are the
-//! steps, [`feed`] brings the rows, [`tally`] counts.
+//! [`engine`] runs the pool, [`feed`] brings the rows; [`user`], [`authentication`], [`group`] and [`instance`] are the
+//! steps; [`settle`], [`adopt`] and [`slots`] find out and respect what exists; [`users`] remembers end users,
+//! [`calls`] has their tokens, [`recording`] writes everything down, [`tally`] counts.
 
 pub mod adopt;
 pub mod authentication;
+pub mod calls;
 pub mod ending;
 pub mod engine;
 pub mod feed;
+pub mod group;
 pub mod instance;
+pub mod recording;
 pub mod settle;
+pub mod slots;
 pub mod stop;
 pub mod tally;
+pub mod user;
 pub mod users;
