@@ -275,7 +275,7 @@ fn whether_a_new_object_is_listed_at_once() {
     let bench = Bench::new();
     let tray = Tray::with(|setup| {
         setup.seed = 40;
-        setup.behaviour.read_lag = Duration::from_millis(150);
+        setup.behaviour.read_lag = Duration::from_secs(1);
         setup.faults.rates = BTreeMap::from([(FaultKind::DropAfter, 0.1)]);
     });
     import_through(&tray, &bench, &rows());
