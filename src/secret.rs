@@ -123,6 +123,17 @@ impl Redactor {
 
     /// `message` on one line, shortened, and without any known secret.
     pub fn clean(&self, message: &str) -> String {
+        let mut text = self.redact(message);
+        if let Some((cut, _)) = text.char_indices().nth(LONGEST_MESSAGE) {
+            text.truncate(cut);
+            text.push('…');
+        }
+        text
+    }
+
+    /// `message` on one line and without any known secret, in full: for whoever knows further secrets, which a
+    /// shortened message might hold half of.
+    pub fn redact(&self, message: &str) -> String {
         let mut text: String = message
             .chars()
             .map(|c| if c.is_control() { ' ' } else { c })
@@ -135,10 +146,6 @@ impl Redactor {
         if self.secrets.iter().any(|secret| shares(&text, secret)) {
             text.zeroize();
             return "[message withheld: it quotes credentials]".to_owned();
-        }
-        if let Some((cut, _)) = text.char_indices().nth(LONGEST_MESSAGE) {
-            text.truncate(cut);
-            text.push('…');
         }
         text
     }

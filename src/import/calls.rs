@@ -129,10 +129,8 @@ impl<T: Transport> Engine<T> {
                 message,
                 by_gateway: true,
             } => {
-                let mut redactor = Redactor::default();
-                redactor.add(self.master.expose());
-                self.stop
-                    .because(Reason::TokenRefused(redactor.clean(&message)));
+                let shown = Redactor::default().clean(&message);
+                self.stop.because(Reason::TokenRefused(shown));
                 Trouble::TokenRefused {
                     message,
                     by_gateway: true,
@@ -147,7 +145,7 @@ impl<T: Transport> Engine<T> {
     /// Trouble before a creating call could leave. What the results have as `sent` from a send that was found
     /// not done is taken back.
     pub(super) fn before_sending(&self, trouble: &Trouble, run: &Run, step: Step) -> Ending {
-        let ending = self.ending(trouble, step, &self.master_redactor());
+        let ending = self.ending(trouble, step, &Redactor::default());
         if run.is_sent() {
             ending.of_creation()
         } else {

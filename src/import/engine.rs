@@ -130,11 +130,7 @@ impl<T: Transport> Engine<T> {
     /// A run that has not begun.
     pub fn new(parts: Parts<T>) -> Engine<T> {
         let users = Users::new(&parts.index, &parts.plan, &parts.prior, &parts.seen);
-        for row in &parts.index.rows {
-            if let Some((_, progress)) = parts.prior.get(&row.key().0) {
-                parts.tally.moved(None, progress.state);
-            }
-        }
+        parts.tally.begin(&parts.index, &parts.prior);
         Engine {
             client: parts.client,
             journal: parts.journal,
@@ -219,8 +215,7 @@ impl<T: Transport> Engine<T> {
     }
 
     fn give_up(&self, failed: &Failed) {
-        let mut redactor = Redactor::default();
-        redactor.add(self.master.expose());
+        let redactor = Redactor::default();
         match &failed.trouble {
             Trouble::TokenRefused { message, .. } => {
                 let message = redactor.clean(message);
@@ -291,10 +286,8 @@ impl<T: Transport> Engine<T> {
         let fresh = run.progress.authentication_id.is_none();
         self.authentication(row, run, cell, &user_id).await?;
         if row.placement.is_none() {
-            run.progress.state = State::Done;
-            run.progress.step = Some(Step::Authentication);
-            run.progress.error = None;
-            self.record(&mut [run]).await?;
+            self.enter(&mut [run], State::Done, Step::Authentication)
+                .await?;
             return Ok(Reached::Asked);
         }
         if fresh {

@@ -58,12 +58,12 @@ impl<T: Transport> Engine<T> {
             } else {
                 Step::Instance
             };
-            return self.done(runs, step).await;
+            return self.enter_all(runs, State::Done, step).await;
         }
         if self.settings.until == Some(Step::Instance) {
-            return self.partial_all(runs).await;
+            return self.enter_all(runs, State::Partial, Step::Instance).await;
         }
-        self.partial_all(runs).await?;
+        self.enter_all(runs, State::Partial, Step::Instance).await?;
         // from here on the rows only wait: others may have their place
         drop(place);
         if !had.adopted {
@@ -78,27 +78,12 @@ impl<T: Transport> Engine<T> {
             run.progress.enabled = Some(true);
         }
         self.tally.stepped(Step::Enable);
-        self.done(runs, Step::Enable).await
+        self.enter_all(runs, State::Done, Step::Enable).await
     }
 
-    async fn partial_all(&self, runs: &mut [Run]) -> Result<(), Ending> {
-        for run in runs.iter_mut() {
-            run.progress.state = State::Partial;
-            run.progress.step = Some(Step::Instance);
-            run.progress.error = None;
-            run.progress.why = None;
-        }
-        self.record(&mut runs.iter_mut().collect::<Vec<_>>()).await
-    }
-
-    async fn done(&self, runs: &mut [Run], step: Step) -> Result<(), Ending> {
-        for run in runs.iter_mut() {
-            run.progress.state = State::Done;
-            run.progress.step = Some(step);
-            run.progress.error = None;
-            run.progress.why = None;
-        }
-        self.record(&mut runs.iter_mut().collect::<Vec<_>>()).await
+    async fn enter_all(&self, runs: &mut [Run], state: State, step: Step) -> Result<(), Ending> {
+        let mut all: Vec<&mut Run> = runs.iter_mut().collect();
+        self.enter(&mut all, state, step).await
     }
 
     /// The group's instance: known from the results, found in Tray, or created.

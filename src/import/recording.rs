@@ -61,20 +61,18 @@ impl<T: Transport> Engine<T> {
 
     /// Records that a step is done and more are to come.
     pub(super) async fn partial(&self, run: &mut Run, step: Step) -> Result<(), Ending> {
-        run.progress.state = State::Partial;
-        run.progress.step = Some(step);
-        run.progress.error = None;
-        run.progress.why = None;
-        self.record(&mut [run]).await
+        self.enter(&mut [run], State::Partial, step).await
     }
 
-    /// Records that a creating call of these rows is about to leave.
-    async fn sent(&self, runs: &mut [&mut Run], step: Step) -> Result<(), Ending> {
+    /// Moves rows to a state at a step, and records it.
+    pub(super) async fn enter(
+        &self,
+        runs: &mut [&mut Run],
+        state: State,
+        step: Step,
+    ) -> Result<(), Ending> {
         for run in runs.iter_mut() {
-            run.progress.state = State::Sent;
-            run.progress.step = Some(step);
-            run.progress.error = None;
-            run.progress.why = None;
+            run.progress.enter(state, Some(step));
         }
         self.record(runs).await
     }
@@ -98,33 +96,17 @@ impl<T: Transport> Engine<T> {
                     "row failed: {}",
                     error.message
                 );
-                run.progress.state = State::Failed;
-                run.progress.step = Some(error.step);
+                run.progress.enter(State::Failed, Some(error.step));
                 run.progress.error = Some(Box::new(error));
-                run.progress.why = None;
                 // a write error stops the run by itself
                 let _ = self.record(&mut [run]).await;
                 self.ended();
             }
             Ending::TakenBack if !self.cannot_write() => {
-                run.progress.error = None;
-                run.progress.why = None;
-                run.progress.state = State::Partial;
-                run.progress.step = self.last_done(run);
+                run.progress.enter(State::Partial, last_done(run));
                 let _ = self.record(&mut [run]).await;
             }
             Ending::Stopped | Ending::TakenBack => {}
-        }
-    }
-
-    pub(super) fn last_done(&self, run: &Run) -> Option<Step> {
-        let progress = &run.progress;
-        if progress.instance_id.is_some() {
-            Some(Step::Instance)
-        } else if progress.authentication_id.is_some() {
-            Some(Step::Authentication)
-        } else {
-            progress.user_id.as_ref().map(|_| Step::User)
         }
     }
 
@@ -155,7 +137,19 @@ impl<T: Transport> Engine<T> {
             }
             slot = self.client.reserve() => slot,
         };
-        self.sent(runs, step).await?;
+        self.enter(runs, State::Sent, step).await?;
         Ok(slot)
+    }
+}
+
+/// The last step whose id is known.
+pub(super) fn last_done(run: &Run) -> Option<Step> {
+    let progress = &run.progress;
+    if progress.instance_id.is_some() {
+        Some(Step::Instance)
+    } else if progress.authentication_id.is_some() {
+        Some(Step::Authentication)
+    } else {
+        progress.user_id.as_ref().map(|_| Step::User)
     }
 }

@@ -49,7 +49,7 @@ impl<T: Transport> Engine<T> {
         row: &WorkRow,
         run: &mut Run,
     ) -> Result<Settled, Ending> {
-        let redactor = self.master_redactor();
+        let redactor = Redactor::default();
         for question in 0..self.settings.asks {
             tokio::time::sleep(self.settle_wait(question)).await;
             match self.ask_user(row, run).await {

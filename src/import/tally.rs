@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::results::record::{State, Step};
+use crate::batch::Index;
+use crate::results::record::{Progress, State, Step};
+use crate::validate::identity::DigestMap;
 
 /// When a run is going so wrong that it stops.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,6 +35,15 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Starts from where the results have the rows of the input.
+    pub fn begin(&self, index: &Index, prior: &DigestMap<(u64, Progress)>) {
+        for row in &index.rows {
+            if let Some((_, progress)) = prior.get(&row.key().0) {
+                self.moved(None, progress.state);
+            }
+        }
+    }
+
     /// A row is in another state than before.
     pub fn moved(&self, from: Option<State>, to: State) {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);

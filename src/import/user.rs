@@ -111,7 +111,7 @@ impl<T: Transport> Engine<T> {
         run: &mut Run,
         mut open: Option<Open>,
     ) -> Result<(String, Origin), Ending> {
-        let redactor = self.master_redactor();
+        let redactor = Redactor::default();
         if self.stop.is_set() {
             return Err(Ending::Stopped);
         }
@@ -241,12 +241,6 @@ impl<T: Transport> Engine<T> {
             }
             after = next;
         }
-    }
-
-    pub(super) fn master_redactor(&self) -> Redactor {
-        let mut redactor = Redactor::default();
-        redactor.add(self.master.expose());
-        redactor
     }
 }
 

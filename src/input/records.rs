@@ -126,11 +126,11 @@ fn csv_row<'a>(
 }
 
 /// Constants and templates, for what the row itself leaves empty.
-fn fill_up<'a>(
+fn fill_up<'a, 's>(
     row: &mut Row<'a>,
     layout: &'a Layout,
     problems: &mut Vec<Problem>,
-    source: impl Fn(&str) -> Option<&'a str>,
+    source: impl Fn(&str) -> Option<&'s str>,
 ) {
     for (target, text) in &layout.mapping.constants {
         if !row.fills(target) {
@@ -238,28 +238,10 @@ fn json_row<'a>(
             },
         }
     }
-    for (target, text) in &layout.mapping.constants {
-        if !row.fills(target) {
-            row.put_text(target, Cow::Borrowed(text), problems);
-        }
-    }
-    for (target, template) in &layout.mapping.templates {
-        if row.fills(target) {
-            continue;
-        }
-        let filled = template.fill(|name| {
-            let found = wanted.iter().find(|(wanted, _)| *wanted == name);
-            found
-                .map(|(_, text)| text.as_str())
-                .or_else(|| match Target::parse(name) {
-                    Some(Target::Field(field)) => row.text(field),
-                    _ => None,
-                })
-        });
-        if let Some(text) = filled {
-            row.put_text(target, Cow::Owned(text), problems);
-        }
-    }
+    fill_up(&mut row, layout, problems, |name| {
+        let found = wanted.iter().find(|(wanted, _)| *wanted == name);
+        found.map(|(_, text)| text.as_str())
+    });
     row
 }
 

@@ -217,6 +217,14 @@ pub struct Progress {
 }
 
 impl Progress {
+    /// Moves to a state at a step; why it failed or was held before does not matter any more.
+    pub fn enter(&mut self, state: State, step: Option<Step>) {
+        self.state = state;
+        self.step = step;
+        self.error = None;
+        self.why = None;
+    }
+
     /// A row for which nothing has been done.
     pub fn none() -> Progress {
         Progress {

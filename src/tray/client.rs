@@ -255,7 +255,7 @@ impl<T: Transport> Client<T> {
         let outcome = outcome.map_err(|trouble| {
             let mut redactor = Redactor::default();
             redactor.add(request.token.expose());
-            trouble.cleaned(&redactor)
+            trouble.redacted(&redactor)
         });
         match &outcome {
             Err(Trouble::Throttled(retry_after)) => {

@@ -35,16 +35,16 @@ pub enum Trouble {
 impl Trouble {
     /// The same without what the redactor knows.
     #[must_use]
-    pub fn cleaned(self, redactor: &Redactor) -> Trouble {
+    pub fn redacted(self, redactor: &Redactor) -> Trouble {
         match self {
-            Trouble::NotSent(text) => Trouble::NotSent(redactor.clean(&text)),
-            Trouble::Refused(text) => Trouble::Refused(redactor.clean(&text)),
-            Trouble::Open(text) => Trouble::Open(redactor.clean(&text)),
+            Trouble::NotSent(text) => Trouble::NotSent(redactor.redact(&text)),
+            Trouble::Refused(text) => Trouble::Refused(redactor.redact(&text)),
+            Trouble::Open(text) => Trouble::Open(redactor.redact(&text)),
             Trouble::TokenRefused {
                 message,
                 by_gateway,
             } => Trouble::TokenRefused {
-                message: redactor.clean(&message),
+                message: redactor.redact(&message),
                 by_gateway,
             },
             throttled @ Trouble::Throttled(_) => throttled,

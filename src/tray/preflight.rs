@@ -110,7 +110,7 @@ async fn introspect<T: Transport>(
                 report.unchecked.push(note.to_owned());
                 return Ok(Known { auth_slots: None });
             }
-            _ => return Err(fatal(failed, master)),
+            _ => return Err(fatal(failed)),
         },
     };
     let names = |of: &str, list: &str| -> Option<Vec<String>> {
@@ -194,7 +194,7 @@ async fn solutions<T: Transport>(
                 operation = &SOLUTIONS_WITHOUT_AUTH_SLOTS;
                 continue;
             }
-            Err(failed) => return Err(fatal(failed, master)),
+            Err(failed) => return Err(fatal(failed)),
         };
         let page: ops::Connection<ListedSolution> =
             ops::part(&data, &["viewer", "solutions"]).map_err(PreflightError::NoAnswer)?;
@@ -292,11 +292,11 @@ async fn environments<T: Transport>(
             }) => {
                 report.findings.push(format!(
                     "Tray has no service {name} in version {version}, or the token may not see it ({})",
-                    clean(&message, master)
+                    clean(&message)
                 ));
                 continue;
             }
-            Err(failed) => return Err(fatal(failed, master)),
+            Err(failed) => return Err(fatal(failed)),
         };
         let elements = body["elements"].as_array().or_else(|| body.as_array());
         let have: Vec<&str> = elements
@@ -334,17 +334,16 @@ fn path_segment(name: &str) -> String {
     out
 }
 
-fn clean(message: &str, master: &SecretText) -> String {
-    let mut redactor = Redactor::default();
-    redactor.add(master.expose());
-    redactor.clean(message)
+/// On one line and short; the client has taken the token out.
+fn clean(message: &str) -> String {
+    Redactor::default().clean(message)
 }
 
-fn fatal(failed: Failed, master: &SecretText) -> PreflightError {
+fn fatal(failed: Failed) -> PreflightError {
     match failed.trouble {
-        Trouble::TokenRefused { message, .. } => PreflightError::Token(clean(&message, master)),
-        Trouble::Refused(why) => PreflightError::Refused(clean(&why, master)),
-        Trouble::NotSent(why) | Trouble::Open(why) => PreflightError::NoAnswer(clean(&why, master)),
+        Trouble::TokenRefused { message, .. } => PreflightError::Token(clean(&message)),
+        Trouble::Refused(why) => PreflightError::Refused(clean(&why)),
+        Trouble::NotSent(why) | Trouble::Open(why) => PreflightError::NoAnswer(clean(&why)),
         Trouble::Throttled(_) => PreflightError::NoAnswer("throttled".to_owned()),
     }
 }

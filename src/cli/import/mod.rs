@@ -333,11 +333,7 @@ struct Ready {
 impl Ready {
     fn tally(&self) -> Tally {
         let tally = Tally::default();
-        for row in &self.index.rows {
-            if let Some((_, progress)) = self.prior.get(&row.key().0) {
-                tally.moved(None, progress.state);
-            }
-        }
+        tally.begin(&self.index, &self.prior);
         tally
     }
 
