@@ -429,6 +429,23 @@ pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
     })
 }
 
+/// Of a row's line, only whose it is: its key, and its end user's `externalUserId`.
+///
+/// # Errors
+/// What is wrong with the line.
+pub fn read_names(line: &[u8]) -> Result<(Key, Cow<'_, str>), String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Names<'a> {
+        key: Cow<'a, str>,
+        #[serde(borrow)]
+        external_user_id: Cow<'a, str>,
+    }
+    let names: Names<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let key = Key::parse(&names.key).ok_or("its key is not one of this tool's")?;
+    Ok((key, names.external_user_id))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

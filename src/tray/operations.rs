@@ -243,7 +243,7 @@ pub fn users(external_user_id: Option<&str>, after: Option<&str>) -> SecretValue
     paged(criteria, after)
 }
 
-/// Variables of [`SOLUTION_INSTANCES`].
+/// Variables of [`SOLUTION_INSTANCES`] of one solution, or of all.
 pub fn solution_instances(solution_id: Option<&str>, after: Option<&str>) -> SecretValue {
     let criteria = solution_id.map(|id| json!({"solutionId": id}));
     paged(criteria, after)
