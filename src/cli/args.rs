@@ -1,6 +1,7 @@
 //! What was typed.
 
 mod calls;
+mod rollback;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::import::tally::MaxFailures;
 use crate::input::open::Format;
 use crate::results::record::Step;
 pub use calls::Calls;
+pub use rollback::RollbackArgs;
 
 /// Moves an existing customer base into Tray Embedded.
 #[derive(Debug, Parser)]
@@ -86,6 +88,9 @@ Examples:
   tray-import status results.jsonl --failed
   tray-import status results.jsonl --json | jq .rows")]
     Status(StatusArgs),
+    /// Take a batch back: remove what it created, and only that
+    #[command(after_long_help = rollback::EXAMPLES)]
+    Rollback(RollbackArgs),
     /// Work with the catalog of credential schemas
     Catalog(CatalogArgs),
     /// Serve an emulation of Tray's API on loopback, to rehearse against
@@ -107,6 +112,7 @@ impl Command {
             Command::Validate(_) => "validate",
             Command::Import(_) => "import",
             Command::Status(_) => "status",
+            Command::Rollback(_) => "rollback",
             Command::Catalog(_) => "catalog",
             Command::Sandbox(_) => "sandbox",
         }

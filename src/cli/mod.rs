@@ -18,6 +18,7 @@ pub mod preview;
 pub mod printer;
 pub mod progress;
 pub mod rehearsal;
+pub mod rollback;
 pub mod sandbox;
 pub mod settings;
 pub mod status;
@@ -93,6 +94,7 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
         Command::Validate(args) => validate::run(&args, &cli.shared, printer),
         Command::Import(args) => import::run(&args, &cli.shared, printer),
         Command::Status(args) => status::run(&args, printer),
+        Command::Rollback(args) => rollback::run(&args, &cli.shared, printer),
         Command::Catalog(args) => check::run(&args, &cli.shared, printer),
         Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
     }
