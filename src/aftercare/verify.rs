@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::compare::{Compared, Difference, Doubt, Expected};
 use super::session::{Desk, Session};
 use crate::import::ending::Ending;
-use crate::import::stop::Reason;
+use crate::import::stop::{Reason, Stop};
 use crate::results::facts::{Checker, RowFacts};
 use crate::results::record::Step;
 use crate::results::users::EndUser;
 use crate::secret::Redactor;
+use crate::tray::client::Client;
 use crate::tray::operations::{self as ops, UPDATE_SOLUTION_INSTANCE};
 use crate::tray::outcome::Trouble;
 use crate::tray::transport::Transport;
@@ -26,7 +27,7 @@ pub struct Verify<T> {
     /// The wait before a difference is looked at once more: a listing may lag behind.
     settle: Duration,
     /// What came of it so far.
-    pub tally: Tally,
+    pub tally: Arc<Tally>,
 }
 
 /// What came of a verification so far.
@@ -69,8 +70,13 @@ impl<T: Transport> Verify<T> {
             desk,
             facts,
             settle,
-            tally: Tally::default(),
+            tally: Arc::default(),
         }
+    }
+
+    /// What it calls with, and what stops it.
+    pub fn calls(&self) -> (Arc<Client<T>>, Arc<Stop>) {
+        (Arc::clone(&self.desk.client), Arc::clone(&self.desk.stop))
     }
 
     /// Compares one end user. A run that is to stop leaves them out.
@@ -111,7 +117,8 @@ impl<T: Transport> Verify<T> {
         if compared.lists_hidden {
             self.tally.lists_hidden.store(true, Ordering::Relaxed);
         }
-        let hidden = !compared.unlisted.is_empty() && self.tally.lists_hidden.load(Ordering::Relaxed);
+        let hidden =
+            !compared.unlisted.is_empty() && self.tally.lists_hidden.load(Ordering::Relaxed);
         if compared.differences.is_empty() && !hidden {
             return Ok(Some(compared));
         }
@@ -201,6 +208,11 @@ impl Tally {
     /// Differences so far.
     pub fn differences(&self) -> u64 {
         self.findings().differences.len() as u64
+    }
+
+    /// End users who could not be compared.
+    pub fn unchecked(&self) -> u64 {
+        self.findings().unchecked.len() as u64
     }
 
     /// Everything that was found, in the order of the rows. Hidden authentications that are not listed are

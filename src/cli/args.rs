@@ -1,6 +1,8 @@
 //! What was typed.
 
 mod calls;
+mod rollback;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use crate::import::tally::MaxFailures;
 use crate::input::open::Format;
 use crate::results::record::Step;
 pub use calls::Calls;
+pub use rollback::RollbackArgs;
+pub use verify::VerifyArgs;
 
 /// Moves an existing customer base into Tray Embedded.
 #[derive(Debug, Parser)]
@@ -86,6 +90,12 @@ Examples:
   tray-import status results.jsonl --failed
   tray-import status results.jsonl --json | jq .rows")]
     Status(StatusArgs),
+    /// Compare Tray with the results: what is missing, changed, or one too many
+    #[command(after_long_help = verify::EXAMPLES)]
+    Verify(VerifyArgs),
+    /// Take a batch back: remove what it created, and only that
+    #[command(after_long_help = rollback::EXAMPLES)]
+    Rollback(RollbackArgs),
     /// Work with the catalog of credential schemas
     Catalog(CatalogArgs),
     /// Serve an emulation of Tray's API on loopback, to rehearse against
@@ -107,6 +117,8 @@ impl Command {
             Command::Validate(_) => "validate",
             Command::Import(_) => "import",
             Command::Status(_) => "status",
+            Command::Verify(_) => "verify",
+            Command::Rollback(_) => "rollback",
             Command::Catalog(_) => "catalog",
             Command::Sandbox(_) => "sandbox",
         }

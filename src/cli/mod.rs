@@ -18,10 +18,12 @@ pub mod preview;
 pub mod printer;
 pub mod progress;
 pub mod rehearsal;
+pub mod rollback;
 pub mod sandbox;
 pub mod settings;
 pub mod status;
 pub mod validate;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -93,6 +95,8 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
         Command::Validate(args) => validate::run(&args, &cli.shared, printer),
         Command::Import(args) => import::run(&args, &cli.shared, printer),
         Command::Status(args) => status::run(&args, printer),
+        Command::Verify(args) => verify::run(&args, &cli.shared, printer),
+        Command::Rollback(args) => rollback::run(&args, &cli.shared, printer),
         Command::Catalog(args) => check::run(&args, &cli.shared, printer),
         Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
     }
