@@ -811,3 +811,52 @@ fn ctrl_c_says_how_far_it_got() {
     output.tells(&["Interrupted"]);
     bench.verify_clean(&tray);
 }
+
+/// Runs `verify --fix` at a terminal of its own (util-linux's `script`) and types an answer.
+fn at_a_terminal(bench: &Bench, tray: &Tray, answer: &str) -> Option<String> {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let line = format!(
+        "{} verify r.jsonl --fix --rate unlimited --settle 10ms --endpoint {}",
+        env!("CARGO_BIN_EXE_tray-import"),
+        tray.endpoint()
+    );
+    let mut script = Command::new("script")
+        .args(["-qec", &line, "/dev/null"])
+        .current_dir(bench.path("."))
+        .env("TRAY_MASTER_TOKEN", common::MASTER)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .ok()?;
+    let mut input = script.stdin.take().unwrap();
+    writeln!(input, "{answer}").unwrap();
+    let output = script.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn at_a_terminal_it_shows_what_it_is_about_and_asks() {
+    let (bench, tray, rows) = batch();
+    let instance = id(&bench, 2, "instanceId");
+    tray.model(|model| model.drop_instance(&instance));
+    let before = bench.read("r.jsonl");
+    let Some(shown) = at_a_terminal(&bench, &tray, "no") else {
+        println!("there is no `script` here to make a terminal with");
+        return;
+    };
+    let place = |part: &str| {
+        let place = shown.find(part);
+        place.unwrap_or_else(|| panic!("no {part:?} in\n{shown}"))
+    };
+    assert!(place("row 2, s: the instance") < place("Type \"yes\""));
+    assert!(place("Type \"yes\"") < place("Nothing was changed."));
+    assert_eq!(shown.matches("row 2, s").count(), 1, "{shown}");
+    assert_eq!(bench.read("r.jsonl"), before);
+    at_a_terminal(&bench, &tray, "yes").unwrap();
+    bench.import(&tray, &bench.path("c.jsonl")).expect(0);
+    audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
+}

@@ -36,14 +36,15 @@ pub struct VerifyArgs {
 
 /// What `verify --help` ends with.
 pub const EXAMPLES: &str = "\
-Reads what each end user of the batch owns, with their own token, and compares it with the results: what is
-missing, what has changed (name, service environment, auth slot, config value, enabled), and what is there
-that the results know nothing of. The last is looked for only with end users whom this batch created: what
-others had before, or made since, is their own. Config values are compared by a check that needs the master
-token of the import. Neither Tray nor the results file is changed without --fix.
+Reads what each end user of the batch owns, with their own token, and compares it with the results: \
+what is missing, what has changed (name, service environment, auth slot, config value, enabled), and \
+what is there that the results know nothing of. The last is looked for only with end users whom this \
+batch created: what others had before, or made since, is their own. Config values are compared by a \
+check that needs the master token of the import. Neither Tray nor the results file is changed without \
+--fix.
 
---fix enables what was disabled, and takes what is missing out of the results: the same import command as
-before then makes it again, once. Names, slots, config values and what is extra are left to you.
+--fix enables what was disabled, and takes what is missing out of the results: the same import command \
+as before then makes it again, once. Names, slots, config values and what is extra are left to you.
 
 Examples:
   tray-import verify results.jsonl
@@ -51,5 +52,5 @@ Examples:
   tray-import verify results.jsonl --fix
   tray-import verify results.jsonl --fix --yes --rate 10
 
-Exit codes: 0 no difference; 4 something differs or could not be compared, also where --fix has left a part
-of it to the next import";
+Exit codes: 0 no difference; 4 something differs or could not be compared, also where --fix has left a \
+part of it to the next import";

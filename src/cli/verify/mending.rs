@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::Command;
+use super::{Command, saying};
 use crate::aftercare::difference::{Difference, What};
 use crate::aftercare::requeue::requeued;
 use crate::aftercare::verify::{Findings, Verify};
@@ -30,6 +30,8 @@ pub(super) struct Mended {
     requeued: u64,
     /// Whether the person at the terminal said no.
     declined: bool,
+    /// Whether the differences have been shown already.
+    pub(super) listed: bool,
 }
 
 impl Mended {
@@ -105,12 +107,20 @@ impl Command<'_> {
             return Ok(mended);
         }
         if !self.args.yes {
-            let question = format!(
-                "{} differences. Enable {} instances and re-queue {} rows for the next import? Type \"yes\":",
-                thousands(findings.differences.len() as u64),
-                thousands(disabled.len() as u64),
-                thousands(rows)
-            );
+            // whoever is asked has seen what it is about
+            let listed = saying::listed(findings, self.args.max_differences, true);
+            self.printer.result(&listed.join("\n"));
+            mended.listed = true;
+            let mut parts = Vec::new();
+            if !disabled.is_empty() {
+                let count = thousands(disabled.len() as u64);
+                parts.push(format!("enable {count} instances"));
+            }
+            if rows > 0 {
+                let count = thousands(rows);
+                parts.push(format!("have the next import do {count} rows again"));
+            }
+            let question = format!("\nType \"yes\" to {}:", parts.join(" and to "));
             if self.printer.ask(&question)? != "yes" {
                 mended.declined = true;
                 return Ok(mended);

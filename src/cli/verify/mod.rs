@@ -164,7 +164,10 @@ impl Command<'_> {
             self.printer.object(&summary.to_json());
             return;
         }
-        let mut lines = saying::listed(findings, self.args.max_differences, self.args.fix);
+        let mut lines = Vec::new();
+        if !mended.listed {
+            lines = saying::listed(findings, self.args.max_differences, self.args.fix);
+        }
         lines.extend(mended.said());
         let compared = format!(
             "{} of {} rows, of {} of {} end users, compared with Tray in {}",
