@@ -4,10 +4,10 @@
 //! after it:
 //!
 //! ```text
-//! bytes ─▶ input ─▶ Row ─▶ validate ─▶ Facts ─▶ batch (index, plan) ─▶ import ─▶ results
-//!                    │        ▲                                          │  ▲
-//!                    │     catalog                                       ▼  │
-//!                    └────────▶ Problem ─▶ reports                      tray ─▶ HTTP
+//! bytes ─▶ input ─▶ Row ─▶ validate ─▶ Verdict ─▶ batch (index, plan) ─▶ import ─▶ results
+//!                    │        ▲                                            │  ▲
+//!                    │     catalog                                         ▼  │
+//!                    └────────▶ Problem ─▶ reports                        tray ─▶ HTTP
 //! ```
 //!
 //! | room | owns | uses |
@@ -15,8 +15,9 @@
 //! | [`issue`] | what can be wrong with a row: codes and messages | – |
 //! | [`secret`] | text that is never shown, and its removal from what others wrote | – |
 //! | [`files`] | files for their owner's eyes only | – |
-//! | [`input`] | formats, compression, positions, mapping | `issue`, `secret` |
-//! | [`catalog`] | connector entries, versions, environments, schemas | `issue` |
+//! | [`json`] | the values of one row, as the schema library sees them | `secret` |
+//! | [`input`] | formats, compression, positions, mapping | `issue`, `json` |
+//! | [`catalog`] | connector entries, versions, environments, schemas | `issue`, `json` |
 //! | [`validate`] | rows against entries and against each other, in parallel | `input`, `catalog` |
 //! | [`batch`] | the index of rows, end users and instances; what is left to do | `validate`, `results` |
 //! | [`results`] | records, the journal, the folded state | `validate` (keys), `files` |
@@ -49,6 +50,7 @@ pub mod files;
 pub mod import;
 pub mod input;
 pub mod issue;
+pub mod json;
 pub mod report;
 pub mod results;
 pub mod sandbox;

@@ -5,9 +5,9 @@
 
 pub mod plan;
 
-use crate::validate::check::Facts;
-use crate::validate::identity::{DigestMap, Key};
-use crate::validate::pipeline::Verdict;
+use crate::validate::across::{Across, Instance};
+use crate::validate::identity::{Key, UserNumbers};
+use crate::validate::pipeline::{Judgement, Verdict};
 
 /// One valid row: 40 bytes at most.
 #[derive(Clone, Copy, Debug)]
@@ -54,7 +54,7 @@ pub struct Index {
     /// The instances.
     pub groups: Vec<Group>,
     /// End users by the digest of their `externalUserId`.
-    pub users: DigestMap<u32>,
+    pub users: UserNumbers,
     /// All rows, invalid ones too.
     pub total: u64,
     /// Invalid rows.
@@ -65,62 +65,64 @@ pub struct Index {
 #[derive(Default)]
 pub struct IndexBuilder {
     index: Index,
-    groups: DigestMap<u32>,
-    blocked: DigestMap<u32>,
+    /// Invalid rows that would have belonged to an instance: its end user, its mark, the row.
+    blocked: Vec<(u128, u32, u32)>,
 }
 
 impl IndexBuilder {
     /// Adds a row.
     pub fn add(&mut self, verdict: &Verdict<'_>) {
-        self.index.total += 1;
+        let index = &mut self.index;
+        index.total += 1;
         let row = u32::try_from(verdict.row).unwrap_or(u32::MAX);
-        match &verdict.facts {
-            Some(facts) => self.valid(row, facts),
-            None => {
-                self.index.invalid += 1;
-                if let Some(group) = verdict.group {
-                    self.blocked.entry(group).or_insert(row);
+        match &verdict.judgement {
+            Judgement::Valid {
+                key: Some(key),
+                standing,
+                enabled,
+            } => {
+                let group = match standing.instance {
+                    None => NONE,
+                    Some(Instance::Of(first)) => index.rows[first as usize].group,
+                    Some(Instance::New) => {
+                        index.groups.push(Group {
+                            size: 0,
+                            enabled: *enabled,
+                            blocked_by: None,
+                        });
+                        u32::try_from(index.groups.len() - 1).unwrap_or(NONE)
+                    }
+                };
+                if let Some(group) = index.groups.get_mut(group as usize) {
+                    group.size += 1;
+                }
+                index.rows.push(IndexRow {
+                    key: key.0.to_le_bytes(),
+                    row,
+                    user: standing.user,
+                    group,
+                });
+            }
+            Judgement::Valid { .. } => {}
+            Judgement::Invalid { instance, .. } => {
+                index.invalid += 1;
+                if let Some((user, instance)) = *instance {
+                    self.blocked.push((user, instance, row));
                 }
             }
         }
     }
 
-    fn valid(&mut self, row: u32, facts: &Facts) {
-        let index = &mut self.index;
-        let users = index.users.len();
-        let user = *index
-            .users
-            .entry(facts.user)
-            .or_insert_with(|| u32::try_from(users).unwrap_or(NONE));
-        let group = facts.group.map_or(NONE, |group| {
-            let number = *self.groups.entry(group).or_insert_with(|| {
-                index.groups.push(Group {
-                    size: 0,
-                    enabled: facts.enabled,
-                    blocked_by: None,
-                });
-                u32::try_from(index.groups.len() - 1).unwrap_or(NONE)
-            });
-            if let Some(group) = index.groups.get_mut(number as usize) {
-                group.size += 1;
-            }
-            number
-        });
-        index.rows.push(IndexRow {
-            key: facts.key.0.to_le_bytes(),
-            row,
-            user,
-            group,
-        });
-    }
-
-    /// The finished index.
-    pub fn finish(mut self) -> Index {
-        for (digest, row) in &self.blocked {
-            if let Some(number) = self.groups.get(digest) {
-                self.index.groups[*number as usize].blocked_by = Some(*row);
+    /// The finished index. `across`: what was heard with the rows.
+    pub fn finish(mut self, across: Across) -> Index {
+        // from the last to the first, so that the first invalid row of an instance is the one that is named
+        for (user, instance, row) in self.blocked.into_iter().rev() {
+            if let Some(first) = across.first_of(user, instance) {
+                let group = self.index.rows[first as usize].group;
+                self.index.groups[group as usize].blocked_by = Some(row);
             }
         }
+        self.index.users = across.into_users();
         self.index.rows.shrink_to_fit();
         self.index
     }

@@ -14,7 +14,8 @@ use crate::input::blocks::Blocks;
 use crate::input::layout::Layout;
 use crate::input::open::{Fingerprint, Format, OpenError, open};
 use crate::issue::{Code, Issue, Problem};
-use crate::validate::pipeline::{self, Verdict};
+use crate::validate::across::Across;
+use crate::validate::pipeline::{self, Judgement, Verdict};
 use crate::validate::references::References;
 
 /// An input, its catalog and its mapping, before a row is read.
@@ -149,11 +150,16 @@ fn unreadable(error: &io::Error) -> Result<Problem, Failure> {
 }
 
 impl Loaded {
-    /// Checks every row and tells `listener` what is found, in file order.
+    /// Checks every row and tells `listener` what is found, in file order. With `identify`, the index holds
+    /// every valid row; without it, only how many there are: less work, and less memory.
     ///
     /// # Errors
     /// When reading, or the listener, fails.
-    pub fn check(&mut self, listener: &mut impl Listener) -> Result<Outcome, Failure> {
+    pub fn check(
+        &mut self,
+        identify: bool,
+        listener: &mut impl Listener,
+    ) -> Result<Outcome, Failure> {
         let mut outcome = Outcome {
             broken: !self.problems.is_empty(),
             ..Outcome::default()
@@ -178,8 +184,12 @@ impl Loaded {
         let hear = |verdict: Verdict<'_>| -> Result<(), Stopped> {
             builder.add(&verdict);
             last = (verdict.row, verdict.line);
-            let valid = verdict.facts.is_some();
-            for problem in verdict.problems {
+            let problems = match verdict.judgement {
+                Judgement::Valid { .. } => Vec::new(),
+                Judgement::Invalid { problems, .. } => problems,
+            };
+            let valid = problems.is_empty();
+            for problem in problems {
                 *issues.entry(problem.code).or_default() += 1;
                 let (row, line) = (verdict.row, verdict.line);
                 listener
@@ -188,8 +198,11 @@ impl Loaded {
             }
             listener.row(verdict.raw, valid).map_err(Stopped::Listener)
         };
-        match pipeline::run(&mut blocks, &self.layout, &self.catalog, hear) {
-            Ok(totals) => outcome.references = totals.references,
+        match pipeline::run(&mut blocks, &self.layout, &self.catalog, identify, hear) {
+            Ok(totals) => {
+                outcome.references = totals.references;
+                outcome.index = builder.finish(totals.across);
+            }
             Err(Stopped::Listener(error)) => return Err(cannot_write(error)),
             Err(Stopped::Reading(error)) => {
                 let problem = unreadable(&error)?;
@@ -199,9 +212,10 @@ impl Loaded {
                 listener
                     .issue(&Issue { row, line, problem })
                     .map_err(cannot_write)?;
+                // nothing is imported of an input that breaks off
+                outcome.index = builder.finish(Across::new(identify));
             }
         }
-        outcome.index = builder.finish();
         Ok(outcome)
     }
 }

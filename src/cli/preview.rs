@@ -55,7 +55,7 @@ pub async fn existing_users<T: Transport>(
         let next = page.next();
         for user in page.nodes() {
             if let Some(id) = user.external_user_id {
-                existing.extend(index.users.get(&user_digest(&id)));
+                existing.extend(index.users.number(user_digest(&id)));
             }
         }
         if next.is_none() || next == after {

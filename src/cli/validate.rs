@@ -43,7 +43,7 @@ pub fn run(args: &ValidateArgs, shared: &Shared, printer: &Printer) -> Result<Ex
         invalid: rows(&args.invalid)?,
         valid: rows(&args.valid)?,
     };
-    let outcome = loaded.check(&mut output)?;
+    let outcome = loaded.check(false, &mut output)?;
     let unlisted = output.finish(outcome.issues.values().sum())?;
     let exit = if outcome.issues.is_empty() {
         Exit::Done

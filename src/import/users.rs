@@ -137,12 +137,12 @@ impl Users {
             }
         }
         // rows may have left the input, or changed what they are known by, since they told this
-        for (digest, user) in &index.users {
-            let Some(seen) = seen.get(digest).filter(|_| with_work.contains(user)) else {
+        for (digest, user) in index.users.iter() {
+            let Some(seen) = seen.get(&digest).filter(|_| with_work.contains(&user)) else {
                 continue;
             };
             if let Some(id) = &seen.id {
-                known.entry(*user).or_insert_with(|| Known {
+                known.entry(user).or_insert_with(|| Known {
                     id: id.to_string(),
                     origin: if seen.adopted {
                         Origin::Found
@@ -153,7 +153,7 @@ impl Users {
                     listed: false,
                 });
             } else if seen.open {
-                open.entry(*user).or_insert(Open::Ours);
+                open.entry(user).or_insert(Open::Ours);
             }
         }
         open.retain(|user, _| !known.contains_key(user));

@@ -8,8 +8,8 @@
 //! contract's names, and no more.
 
 pub mod blocks;
+mod cells;
 pub mod fields;
-pub mod json;
 pub mod layout;
 pub mod mapping;
 pub mod open;

@@ -67,7 +67,7 @@ pub fn run(args: &ImportArgs, shared: &Shared, printer: &Printer) -> Result<Exit
         printer,
         left: LISTED,
     };
-    let outcome = loaded.check(&mut listener)?;
+    let outcome = loaded.check(true, &mut listener)?;
     let totals = (outcome.index.total, outcome.index.invalid);
     let import = Import {
         totals,
