@@ -5,6 +5,7 @@
 //! exists. Every command returns an [`exit::Exit`] or an [`exit::Failure`]; [`main`] alone prints the
 //! failure and ends the process.
 
+pub mod aftercare;
 pub mod args;
 pub mod check;
 pub mod config;
@@ -17,6 +18,7 @@ pub mod preview;
 pub mod printer;
 pub mod progress;
 pub mod rehearsal;
+pub mod rollback;
 pub mod sandbox;
 pub mod settings;
 pub mod status;
@@ -92,6 +94,7 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
         Command::Validate(args) => validate::run(&args, &cli.shared, printer),
         Command::Import(args) => import::run(&args, &cli.shared, printer),
         Command::Status(args) => status::run(&args, printer),
+        Command::Rollback(args) => rollback::run(&args, &cli.shared, printer),
         Command::Catalog(args) => check::run(&args, &cli.shared, printer),
         Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::adopt::several;
+use super::adopt::{instances_of, several};
 use super::ending::{Ending, code};
 use super::engine::{Engine, Run};
 use super::feed::Placement;
@@ -124,10 +124,7 @@ impl<T: Transport> Engine<T> {
                 .owned(cell, user_id, lead)
                 .await
                 .map_err(|trouble| self.ending(&trouble, Step::Instance, &Redactor::default()))?;
-            match owned
-                .instances(&wanted.solution_id, &wanted.name)
-                .as_slice()
-            {
+            match instances_of(&owned, &wanted.solution_id, &wanted.name).as_slice() {
                 [] => {}
                 [found] => {
                     let found = (*found).clone();

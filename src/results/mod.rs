@@ -17,3 +17,4 @@ pub mod file;
 pub mod fold;
 pub mod journal;
 pub mod record;
+pub mod users;

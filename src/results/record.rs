@@ -95,6 +95,11 @@ impl Steps {
         self.0 |= 1 << step as u8;
     }
 
+    /// Takes a step out.
+    pub fn remove(&mut self, step: Step) {
+        self.0 &= !(1 << step as u8);
+    }
+
     /// Whether the step is in the set.
     pub fn has(self, step: Step) -> bool {
         self.0 & (1 << step as u8) != 0
@@ -212,11 +217,30 @@ pub struct Progress {
     pub attempts: u32,
     /// Why it failed.
     pub error: Option<Box<RowError>>,
-    /// Why it is held.
+    /// Why it is held, or [`ROLLED_BACK`].
     pub why: Option<Box<str>>,
 }
 
+/// The `why` of a `partial` row some of whose things were taken back: it knows only what still stands.
+pub const ROLLED_BACK: &str = "removed by rollback";
+
 impl Progress {
+    /// Whether this is what a rollback left.
+    pub fn is_rolled_back(&self) -> bool {
+        self.state == State::Partial && self.why.as_deref() == Some(ROLLED_BACK)
+    }
+
+    /// The last step whose id is known.
+    pub fn last_done(&self) -> Option<Step> {
+        if self.instance_id.is_some() {
+            Some(Step::Instance)
+        } else if self.authentication_id.is_some() {
+            Some(Step::Authentication)
+        } else {
+            self.user_id.as_ref().map(|_| Step::User)
+        }
+    }
+
     /// Moves to a state at a step; why it failed or was held before does not matter any more.
     pub fn enter(&mut self, state: State, step: Option<Step>) {
         self.state = state;
@@ -367,6 +391,23 @@ pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
         user: user_digest(&line.external_user_id),
         progress,
     })
+}
+
+/// Of a row's line, only whose it is: its key, and its end user's `externalUserId`.
+///
+/// # Errors
+/// What is wrong with the line.
+pub fn read_names(line: &[u8]) -> Result<(Key, Cow<'_, str>), String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Names<'a> {
+        key: Cow<'a, str>,
+        #[serde(borrow)]
+        external_user_id: Cow<'a, str>,
+    }
+    let names: Names<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let key = Key::parse(&names.key).ok_or("its key is not one of this tool's")?;
+    Ok((key, names.external_user_id))
 }
 
 #[cfg(test)]

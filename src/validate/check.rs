@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::convert::{Part, assemble};
 use super::findings;
-use super::identity::{Key, digest, user_digest};
+use super::identity::{Identity, Key, user_digest};
 use crate::catalog::schema::Schema;
 use crate::catalog::{AuthType, Catalog, Entry, Environment, NoEntry, NoEnvironment};
 use crate::input::fields::Field;
@@ -176,18 +176,18 @@ fn missing(problems: &mut Vec<Problem>, field: Field) {
     }
 }
 
-/// What a row is to this tool, in this run and the next ones.
+/// A row and its end user, as results files know them.
 #[derive(Clone, Copy, Debug)]
-pub struct Identity {
-    /// The row.
+pub struct Digests {
+    /// The row's key.
     pub key: Key,
-    /// Its end user, by the digest of their id.
+    /// The digest of its end user's id.
     pub user: u128,
 }
 
-/// The identity of a row that [`check`] found valid.
-pub fn identity(row: &Row<'_>, environment: &Environment) -> Identity {
-    Identity {
+/// The digests of a row that [`check`] found valid.
+pub fn digests(row: &Row<'_>, environment: &Environment) -> Digests {
+    Digests {
         key: key(row, environment),
         user: user_digest(row.text(Field::ExternalUserId).unwrap_or_default()),
     }
@@ -197,17 +197,15 @@ pub fn identity(row: &Row<'_>, environment: &Environment) -> Identity {
 pub fn key(row: &Row<'_>, environment: &Environment) -> Key {
     let text = |field| row.text(field).unwrap_or_default();
     let solution = row.text(Field::SolutionId);
-    Key(digest(
-        "row",
-        &[
-            text(Field::ExternalUserId),
-            &environment.id,
-            &auth_name(row),
-            solution.unwrap_or_default(),
-            solution.map_or("", |_| instance_name(row)),
-            text(Field::AuthExternalId),
-        ],
-    ))
+    let identity = Identity {
+        external_user_id: text(Field::ExternalUserId),
+        environment_id: &environment.id,
+        auth_name: &auth_name(row),
+        solution_id: solution.unwrap_or_default(),
+        instance_name: solution.map_or("", |_| instance_name(row)),
+        slot: text(Field::AuthExternalId),
+    };
+    identity.key()
 }
 
 fn solution_fields(row: &Row<'_>, problems: &mut Vec<Problem>) {

@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc;
 
 use super::across::{Across, Standing};
-use super::check::{self, Entries, Identity};
+use super::check::{self, Digests, Entries};
 use super::identity::{Key, user_digest};
 use super::marks::{ConfigMark, Marker, Marks};
 use super::references::References;
@@ -61,7 +61,7 @@ struct Judged {
     /// Of the valid rows.
     marks: Vec<Marks>,
     /// Of the valid rows, where identities are kept.
-    identities: Vec<Identity>,
+    digests: Vec<Digests>,
     /// Of the valid rows, each row's one behind the other's.
     config: Vec<ConfigMark>,
     invalid: Vec<Invalid>,
@@ -97,8 +97,8 @@ impl Judged {
 
     /// The end user of each valid row.
     fn digest(&self, number: usize) -> u128 {
-        match self.identities.get(number) {
-            Some(identity) => identity.user,
+        match self.digests.get(number) {
+            Some(digests) => digests.user,
             None => self.marks.get(number).map_or(0, |marks| marks.user.into()),
         }
     }
@@ -207,8 +207,8 @@ fn judge(
                 judged.row(block, &at, true);
                 judged.references.add(row, checked);
                 if identify {
-                    let identity = check::identity(row, checked.environment);
-                    judged.identities.push(identity);
+                    let digests = check::digests(row, checked.environment);
+                    judged.digests.push(digests);
                 }
                 let start = judged.config.len();
                 let marks = marker.mark(row, checked, &mut judged.config, &mut scratch);
@@ -246,14 +246,14 @@ fn hear_block<E>(
         let judgement = if at.valid
             && let Some(marks) = judged.marks.get(valid)
         {
-            let identity = judged.identities.get(valid);
+            let digests = judged.digests.get(valid);
             let digest = judged.digest(valid);
             let config = &judged.config[configured..configured + marks.config as usize];
             valid += 1;
             configured += config.len();
             match across.admit(row, digest, marks, config) {
                 Ok(standing) => Judgement::Valid {
-                    key: identity.map(|identity| identity.key),
+                    key: digests.map(|digests| digests.key),
                     standing,
                     enabled: marks.enabled,
                 },
@@ -261,7 +261,7 @@ fn hear_block<E>(
                     let name = |mark| slots.get(&mark).map_or("", String::as_str);
                     Judgement::Invalid {
                         problems: clashes.into_iter().map(|c| c.problem(name)).collect(),
-                        instance: identity.and(marks.instance).map(|mark| (digest, mark)),
+                        instance: digests.and(marks.instance).map(|mark| (digest, mark)),
                     }
                 }
             }
