@@ -1,6 +1,7 @@
 //! What was typed.
 
 mod catalog;
+mod init;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use crate::import::tally::MaxFailures;
 use crate::input::open::Format;
 use crate::results::record::Step;
 pub use catalog::{CatalogArgs, CatalogCommand, PullArgs, ShowArgs};
+pub use init::InitArgs;
 
 /// Moves an existing customer base into Tray Embedded.
 #[derive(Debug, Parser)]
@@ -86,6 +88,16 @@ Examples:
   tray-import status results.jsonl --failed
   tray-import status results.jsonl --json | jq .rows")]
     Status(StatusArgs),
+    /// Propose a mapping for a customer's own export
+    #[command(after_long_help = "\
+Looks at the header, the first rows and the catalog, and writes a commented mapping file for you to finish.
+No value of the export is shown or written, only what kind of thing a column holds.
+
+Examples:
+  tray-import init export.csv -o mapping.toml
+  tray-import validate export.csv --mapping mapping.toml
+  zcat export.csv.gz | tray-import init - > mapping.toml")]
+    Init(InitArgs),
     /// Work with the catalog of credential schemas
     #[command(after_long_help = "\
 Examples:
@@ -112,6 +124,7 @@ impl Command {
             Command::Validate(_) => "validate",
             Command::Import(_) => "import",
             Command::Status(_) => "status",
+            Command::Init(_) => "init",
             Command::Catalog(_) => "catalog",
             Command::Sandbox(_) => "sandbox",
         }

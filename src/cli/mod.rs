@@ -10,6 +10,7 @@ pub mod catalog;
 pub mod config;
 pub mod exit;
 pub mod import;
+pub mod init;
 pub mod interrupt;
 pub mod load;
 pub mod logging;
@@ -92,6 +93,7 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
         Command::Validate(args) => validate::run(&args, &cli.shared, printer),
         Command::Import(args) => import::run(&args, &cli.shared, printer),
         Command::Status(args) => status::run(&args, printer),
+        Command::Init(args) => init::run(&args, &cli.shared, printer),
         Command::Catalog(args) => catalog::run(&args, &cli.shared, printer),
         Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
     }
