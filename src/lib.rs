@@ -18,6 +18,7 @@
 //! | [`json`] | the values of one row, as the schema library sees them | `secret` |
 //! | [`input`] | formats, compression, positions, mapping | `issue`, `json` |
 //! | [`catalog`] | connector entries, versions, environments, schemas | `issue`, `json` |
+//! | [`propose`] | a mapping for a customer's own export | `input`, `catalog` |
 //! | [`validate`] | rows against entries and against each other, in parallel | `input`, `catalog` |
 //! | [`batch`] | the index of rows, end users and instances; what is left to do | `validate`, `results` |
 //! | [`results`] | records, the journal, the folded state | `validate` (keys), `files` |
@@ -53,6 +54,7 @@ pub mod import;
 pub mod input;
 pub mod issue;
 pub mod json;
+pub mod propose;
 pub mod report;
 pub mod results;
 pub mod sandbox;

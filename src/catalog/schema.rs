@@ -9,7 +9,8 @@ use hashbrown::HashMap;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value, json};
 
-use crate::json::instance::RowJson;
+use crate::json::Tree;
+use crate::json::instance::{Instance, RowJson};
 
 /// A schema ready to check rows with.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub struct Schema {
     pub remarks: Vec<String>,
     /// The schema as the catalog has it.
     pub published: Value,
+    /// What could be understood of it, in the form of draft 7.
+    pub reduced: Value,
 }
 
 /// The JSON types that a schema allows at one place.
@@ -122,12 +125,23 @@ impl Schema {
             closed,
             remarks,
             published: published.clone(),
+            reduced: clean,
         })
     }
 
     /// The compiled schema; `None` for `{}`, which says nothing.
     pub fn validator(&self) -> Option<&Validator<RowJson>> {
         self.validator.as_ref()
+    }
+
+    /// Whether a value that is not a row's is valid. Rows are checked where they stand.
+    pub fn accepts(&self, value: &Value) -> bool {
+        let Some(validator) = &self.validator else {
+            return true;
+        };
+        let mut tree = Tree::default();
+        let place = tree.add_value(value);
+        validator.is_valid(Instance::Value(&tree, place))
     }
 
     /// The types allowed at a dotted path; open where the schema says nothing.
@@ -294,7 +308,7 @@ fn reduce(schema: &Value, at: &str, root: &Value, remarks: &mut Vec<String>) -> 
             // says nothing about what is valid
             "id" | "$id" | "$schema" | "schema" | "title" | "description" | "format"
             | "default" | "advanced" | "lookup" | "enumLabels" | "examples" | "order"
-            | "$comment" | "readOnly" | "placeholder" => continue,
+            | "$comment" | "readOnly" | "writeOnly" | "placeholder" => continue,
             _ => {
                 remarks.push(format!(
                     "{here}: is not a keyword of JSON Schema; passed over"
@@ -331,22 +345,9 @@ fn clean_type(value: &Value) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::json::Tree;
-    use crate::json::instance::Instance;
-    use crate::json::parse::parse;
 
     fn valid(schema: &Value, instance: &Value) -> bool {
-        Schema::compile(schema, false)
-            .unwrap()
-            .validator()
-            .is_none_or(|validator| is_valid(validator, instance))
-    }
-
-    fn is_valid(validator: &Validator<RowJson>, instance: &Value) -> bool {
-        let text = instance.to_string();
-        let mut tree = Tree::default();
-        let at = parse(&mut tree, &text).unwrap();
-        validator.is_valid(Instance::Value(&tree, at))
+        Schema::compile(schema, false).unwrap().accepts(instance)
     }
 
     #[test]
@@ -403,6 +404,6 @@ mod tests {
         let closed = json!({"properties": {"a": {}}, "additionalProperties": false});
         assert!(!valid(&closed, &json!({"b": 1})));
         let open = Schema::compile(&closed, true).unwrap();
-        assert!(is_valid(open.validator().unwrap(), &json!({"b": 1})));
+        assert!(open.accepts(&json!({"b": 1})));
     }
 }

@@ -1,6 +1,8 @@
 //! What was typed.
 
 mod calls;
+mod catalog;
+mod init;
 mod rollback;
 
 use std::path::PathBuf;
@@ -12,6 +14,8 @@ use crate::import::tally::MaxFailures;
 use crate::input::open::Format;
 use crate::results::record::Step;
 pub use calls::Calls;
+pub use catalog::{CatalogArgs, CatalogCommand, PullArgs, ShowArgs};
+pub use init::InitArgs;
 pub use rollback::RollbackArgs;
 
 /// Moves an existing customer base into Tray Embedded.
@@ -91,7 +95,22 @@ Examples:
     /// Take a batch back: remove what it created, and only that
     #[command(after_long_help = rollback::EXAMPLES)]
     Rollback(RollbackArgs),
+    /// Propose a mapping for a customer's own export
+    #[command(after_long_help = "\
+Looks at the header, the first rows and the catalog, and writes a commented mapping file for you to finish.
+No value of the export is shown or written, only what kind of thing a column holds.
+
+Examples:
+  tray-import init export.csv -o mapping.toml
+  tray-import validate export.csv --mapping mapping.toml
+  zcat export.csv.gz | tray-import init - > mapping.toml")]
+    Init(InitArgs),
     /// Work with the catalog of credential schemas
+    #[command(after_long_help = "\
+Examples:
+  tray-import catalog pull --connector sqs --connector zendesk@6.1
+  tray-import catalog check
+  tray-import catalog show sqs@2.1")]
     Catalog(CatalogArgs),
     /// Serve an emulation of Tray's API on loopback, to rehearse against
     #[command(after_long_help = "\
@@ -113,6 +132,7 @@ impl Command {
             Command::Import(_) => "import",
             Command::Status(_) => "status",
             Command::Rollback(_) => "rollback",
+            Command::Init(_) => "init",
             Command::Catalog(_) => "catalog",
             Command::Sandbox(_) => "sandbox",
         }
@@ -300,21 +320,6 @@ pub struct StatusArgs {
     /// List the rows that failed or are held, with the reason
     #[arg(long)]
     pub failed: bool,
-}
-
-/// `catalog`.
-#[derive(Debug, Args)]
-pub struct CatalogArgs {
-    /// What to do with it.
-    #[command(subcommand)]
-    pub command: CatalogCommand,
-}
-
-/// The commands of `catalog`.
-#[derive(Debug, Subcommand)]
-pub enum CatalogCommand {
-    /// Read every entry and say what is wrong with it, or had to be read past
-    Check,
 }
 
 /// `sandbox`.

@@ -7,10 +7,11 @@
 
 pub mod aftercare;
 pub mod args;
-pub mod check;
+pub mod catalog;
 pub mod config;
 pub mod exit;
 pub mod import;
+pub mod init;
 pub mod interrupt;
 pub mod load;
 pub mod logging;
@@ -95,7 +96,8 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(&args, &cli.shared, printer),
         Command::Status(args) => status::run(&args, printer),
         Command::Rollback(args) => rollback::run(&args, &cli.shared, printer),
-        Command::Catalog(args) => check::run(&args, &cli.shared, printer),
+        Command::Init(args) => init::run(&args, &cli.shared, printer),
+        Command::Catalog(args) => catalog::run(&args, &cli.shared, printer),
         Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
     }
 }

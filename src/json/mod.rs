@@ -231,6 +231,32 @@ impl<'a> Tree<'a> {
         Some(child)
     }
 
+    /// Adds a copy of a value.
+    pub fn add_value(&mut self, value: &Value) -> Place {
+        match value {
+            Value::Null => self.add(Kind::Null),
+            Value::Bool(flag) => self.add(Kind::Bool(*flag)),
+            Value::Number(number) => self.add(Kind::Number(number.clone())),
+            Value::String(text) => self.text(text.clone()),
+            Value::Array(items) => {
+                let array = self.add(Kind::Array(Chain::EMPTY));
+                for item in items {
+                    let item = self.add_value(item);
+                    self.push(array, Cow::Borrowed(""), item);
+                }
+                array
+            }
+            Value::Object(members) => {
+                let object = self.object();
+                for (name, member) in members {
+                    let member = self.add_value(member);
+                    self.push(object, Cow::Owned(name.clone()), member);
+                }
+                object
+            }
+        }
+    }
+
     /// A copy as a `serde_json` value. Credentials in it are the caller's to wipe.
     pub fn to_value(&self, at: Place) -> Value {
         match self.kind(at) {

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::Number;
+use serde_json::{Number, Value};
 
 use super::{Chain, Kind, Place, Tree};
 
@@ -47,6 +47,19 @@ pub fn parse_copy(tree: &mut Tree<'_>, text: &str) -> Result<Place, JsonError> {
         tree,
         &mut serde_json::Deserializer::from_reader(text.as_bytes()),
     )
+}
+
+/// [`parse`], to a value that stands by itself. Credentials in it are the caller's to wipe.
+///
+/// # Errors
+/// As [`parse`]; text that is not UTF-8 is a syntax error.
+pub fn parse_value(text: &[u8]) -> Result<Value, JsonError> {
+    let text = std::str::from_utf8(text).map_err(|error| JsonError::Syntax {
+        column: error.valid_up_to() + 1,
+        cause: "not UTF-8".to_owned(),
+    })?;
+    let mut tree = Tree::default();
+    parse(&mut tree, text).map(|place| tree.to_value(place))
 }
 
 fn read<'a, 'de: 'a, R: serde_json::de::Read<'de>>(
@@ -236,7 +249,6 @@ impl<'de> Visitor<'de> for Name {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::Value;
 
     fn value(text: &str) -> Result<Value, JsonError> {
         let mut tree = Tree::default();
