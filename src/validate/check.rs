@@ -78,6 +78,17 @@ pub fn group_of(row: &Row<'_>) -> Option<u128> {
     Some(digest("group", &[user, solution, instance_name(row)]))
 }
 
+/// The service environment of a row, as far as it can be told without judging the rest of it: with it, [`facts`]
+/// says who the row is, even where its credentials have been taken out of the file.
+pub fn environment_of<'c>(catalog: &'c Catalog, row: &Row<'_>) -> Option<&'c Environment> {
+    row.text(Field::ExternalUserId)?;
+    let connector = row.text(Field::Connector)?;
+    let entry = catalog
+        .entry(connector, row.text(Field::ConnectorVersion)?)
+        .ok()?;
+    entry.environment(row.text(Field::Environment)).ok()
+}
+
 /// Judges one row. Everything that is wrong is added to `problems`; where there is nothing, the row's
 /// converted values come back. The whole objects of the row are taken over, its texts stay.
 pub fn check<'c>(
