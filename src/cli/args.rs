@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod export;
+mod calls;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::import::tally::MaxFailures;
 use crate::input::open::Format;
 use crate::results::record::Step;
+pub use calls::Calls;
 
 /// Moves an existing customer base into Tray Embedded.
 #[derive(Debug, Parser)]
@@ -313,18 +315,9 @@ pub struct ImportArgs {
     /// Mark created end users as test users, whom Tray does not bill
     #[arg(long)]
     pub test_users: bool,
-    /// Calls a second, or `unlimited`; Tray allows an organisation 30
-    #[arg(long, value_name = "R", default_value = "25", value_parser = parse_rate, env = "TRAY_IMPORT_RATE")]
-    pub rate: Rate,
-    /// How many calls may leave at once after a pause
-    #[arg(long, value_name = "B", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..), env = "TRAY_IMPORT_BURST")]
-    pub burst: u32,
-    /// Calls under way at a time
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..), env = "TRAY_IMPORT_CONCURRENCY")]
-    pub concurrency: u32,
-    /// The longest that a call may take
-    #[arg(long, value_name = "D", default_value = "30s", value_parser = parse_duration, env = "TRAY_IMPORT_TIMEOUT")]
-    pub timeout: Duration,
+    /// How Tray is called.
+    #[command(flatten)]
+    pub calls: Calls,
     /// The wait before Tray is asked what became of a call without an answer
     #[arg(long, value_name = "D", default_value = "2s", value_parser = parse_duration, env = "TRAY_IMPORT_SETTLE")]
     pub settle: Duration,

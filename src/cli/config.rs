@@ -222,7 +222,7 @@ mod tests {
         let Cmd::Import(args) = cli.command else {
             panic!()
         };
-        assert_eq!(args.rate, Rate(Some(20.0)));
+        assert_eq!(args.calls.rate, Rate(Some(20.0)));
         assert!(
             args.skip_invalid && args.results.ends_with("r.jsonl") && args.results.is_absolute()
         );
@@ -230,7 +230,7 @@ mod tests {
         let Cmd::Import(args) = cli.command else {
             panic!()
         };
-        assert_eq!(args.rate, Rate(Some(5.0)));
+        assert_eq!(args.calls.rate, Rate(Some(5.0)));
     }
 
     #[test]

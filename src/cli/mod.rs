@@ -5,6 +5,7 @@
 //! exists. Every command returns an [`exit::Exit`] or an [`exit::Failure`]; [`main`] alone prints the
 //! failure and ends the process.
 
+pub mod aftercare;
 pub mod args;
 pub mod check;
 pub mod completions;

@@ -7,7 +7,7 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
 use super::convert::assemble;
-use super::identity::{Key, digest, user_digest};
+use super::identity::{Identity, Key, digest, user_digest};
 use crate::catalog::schema::Schema;
 use crate::catalog::{AuthType, Catalog, Entry, Environment, NoEntry, NoEnvironment};
 use crate::input::fields::Field;
@@ -171,19 +171,16 @@ pub fn facts(row: &Row<'_>, environment: &Environment) -> Facts {
     let solution = row.text(Field::SolutionId);
     let slot = text(Field::AuthExternalId);
     let instance = solution.map_or("", |_| instance_name(row));
-    let key = digest(
-        "row",
-        &[
-            user_id,
-            &environment.id,
-            &name,
-            solution.unwrap_or_default(),
-            instance,
-            slot,
-        ],
-    );
+    let identity = Identity {
+        external_user_id: user_id,
+        environment_id: &environment.id,
+        auth_name: &name,
+        solution_id: solution.unwrap_or_default(),
+        instance_name: instance,
+        slot,
+    };
     Facts {
-        key: Key(key),
+        key: identity.key(),
         user: user_digest(user_id),
         group,
         authentication: digest("authentication", &[user_id, &environment.id, &name]),
