@@ -299,10 +299,12 @@ fn credentials_are_refused_by_name() {
         ("state", "already"),
         ("row,row", "already"),
     ] {
-        let output = export(&bench, &input)
-            .arg("--mapping")
-            .arg(&mapping)
-            .args(["-o", "ids.csv", "--columns", column]);
+        let output = export(&bench, &input).arg("--mapping").arg(&mapping).args([
+            "-o",
+            "ids.csv",
+            "--columns",
+            column,
+        ]);
         output.expect(2).says(&["--columns", said]);
         assert_eq!(bench.read("ids.csv"), "of last week");
     }

@@ -1,8 +1,9 @@
 //! What was typed.
 
+mod calls;
 pub mod completions;
 pub mod export;
-mod calls;
+pub mod report;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -107,6 +108,15 @@ Examples:
   tray-import export results.jsonl --input export.csv --mapping mapping.toml \
     --columns 'Account no,authName' -o ids.csv")]
     Export(export::ExportArgs),
+    /// Make one HTML page of a batch: how it went, what failed, what to do
+    #[command(after_long_help = "\
+The page needs no network and no script, and is made for the screen, the phone
+and paper. It names rows by their numbers, and holds no credentials.
+
+Examples:
+  tray-import report results.jsonl -o report.html
+  tray-import report results.jsonl -o report.html --json")]
+    Report(report::ReportArgs),
     /// Work with the catalog of credential schemas
     #[command(after_long_help = "\
 Examples:
@@ -148,6 +158,7 @@ impl Command {
             Command::Import(_) => "import",
             Command::Status(_) => "status",
             Command::Export(_) => "export",
+            Command::Report(_) => "report",
             Command::Catalog(_) => "catalog",
             Command::Sandbox(_) => "sandbox",
             Command::Completions(_) => "completions",

@@ -245,9 +245,7 @@ fn further(
     let value = |column: &Further| match column {
         Further::RowNumber => at.row.into(),
         Further::Of(Column::Own(_)) => own.next().unwrap_or_default(),
-        Further::Of(Column::Field(field)) => {
-            row.map_or(Value::Null, |row| of_field(*field, row))
-        }
+        Further::Of(Column::Field(field)) => row.map_or(Value::Null, |row| of_field(*field, row)),
     };
     columns.iter().map(value).collect()
 }

@@ -20,6 +20,7 @@ pub mod preview;
 pub mod printer;
 pub mod progress;
 pub mod rehearsal;
+pub mod report;
 pub mod sandbox;
 pub mod settings;
 pub mod status;
@@ -96,6 +97,7 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(&args, &cli.shared, printer),
         Command::Status(args) => status::run(&args, printer),
         Command::Export(args) => export::run(&args, &cli.shared, printer),
+        Command::Report(args) => report::run(&args, printer),
         Command::Catalog(args) => check::run(&args, &cli.shared, printer),
         Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
         Command::Completions(args) => Ok(completions::run(&args, printer)),

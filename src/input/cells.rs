@@ -167,8 +167,18 @@ mod tests {
              authName = \"title\"\n[templates]\n\"data.user\" = \"{login}@x\"\n",
         );
         for name in [
-            "data", "data.x", "formData", "config.s", "aws.key", "aws", "form", "form.region",
-            "login", "Old Password", "api-key", "refresh_token",
+            "data",
+            "data.x",
+            "formData",
+            "config.s",
+            "aws.key",
+            "aws",
+            "form",
+            "form.region",
+            "login",
+            "Old Password",
+            "api-key",
+            "refresh_token",
         ] {
             assert!(Column::find(name, &layout).is_err(), "{name}");
         }
@@ -188,7 +198,11 @@ mod tests {
         let found = values(raw, Format::Jsonl, &[&a, &b]).unwrap();
         assert_eq!(found, [Value::from(7), Value::from("x")]);
         assert_eq!(values(raw, Format::Jsonl, &[&a, &c]), Err(1));
-        let found = values(b"1,\"a\nb\",", Format::Csv, &[&Place::Cell(1), &Place::Cell(2)]);
+        let found = values(
+            b"1,\"a\nb\",",
+            Format::Csv,
+            &[&Place::Cell(1), &Place::Cell(2)],
+        );
         assert_eq!(found.unwrap(), [Value::from("a\nb"), Value::Null]);
     }
 }
