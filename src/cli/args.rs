@@ -2,7 +2,10 @@
 
 mod calls;
 mod catalog;
+pub mod completions;
+pub mod export;
 mod init;
+pub mod report;
 mod rollback;
 
 use std::path::PathBuf;
@@ -29,7 +32,7 @@ pub use rollback::RollbackArgs;
         validated first, calls are rate-limited, and a results file makes every run resumable: nothing is \
         created twice.",
     after_long_help = EXIT_CODES,
-    max_term_width = 100,
+    max_term_width = 80,
     disable_help_subcommand = true
 )]
 pub struct Cli {
@@ -66,23 +69,27 @@ pub enum Command {
     #[command(after_long_help = "\
 Examples:
   tray-import validate customers.csv
-  tray-import validate customers.csv --report issues.csv --invalid to-mend.csv --valid good.csv
+  tray-import validate customers.csv --report issues.csv
+  tray-import validate customers.csv --invalid to-mend.csv --valid good.csv
   zcat customers.jsonl.gz | tray-import validate - --format jsonl --json")]
     Validate(ValidateArgs),
     /// Create end users, authentications and instances in Tray
     #[command(after_long_help = "\
-The master token comes from TRAY_MASTER_TOKEN or --master-token-file, never from a flag's value.
-The same command with the same --results file goes on where the last run stopped.
+The master token comes from TRAY_MASTER_TOKEN or --master-token-file, never from
+a flag's value. The same command with the same --results file goes on where the
+last run stopped.
 
-Input fields (CSV columns, or JSON keys): externalUserId, userName, connector, connectorVersion,
-environment, authName, data.<key> (or data), formData.<key> (or formData), scopes, hidden, solutionId,
-instanceName, authExternalId, config.<externalId>, configJson.<externalId>, enabled
+Input fields (CSV columns, or JSON keys):
+  externalUserId, userName, connector, connectorVersion, environment, authName,
+  data.<key> (or data), formData.<key> (or formData), scopes, hidden,
+  solutionId, instanceName, authExternalId, config.<externalId>,
+  configJson.<externalId>, enabled
 
 Examples:
   tray-import import customers.csv --sandbox --results rehearsal.jsonl
   tray-import import customers.csv --results results.jsonl --dry-run
   tray-import import customers.csv --results results.jsonl --limit 10
-  tray-import import customers.csv --results results.jsonl --until authentication
+  tray-import import customers.csv --results results.jsonl --until instance
   tray-import import customers.csv --results results.jsonl --retry-failed")]
     Import(ImportArgs),
     /// Show what a results file holds, and what a re-run would do
@@ -105,6 +112,30 @@ Examples:
   tray-import validate export.csv --mapping mapping.toml
   zcat export.csv.gz | tray-import init - > mapping.toml")]
     Init(InitArgs),
+    /// Write each row of the input with its ids and its state, for your own database
+    #[command(after_long_help = "\
+Each line has externalUserId, userId, authenticationId, instanceId, state and
+error, in the order of the input. A row of which the results hold nothing is
+`pending`, or `invalid` with the reason. --columns adds columns of the input by
+name (your own account number, say), fields such as authName as the import
+understands them, and `row`. Credentials, form fields and config values are
+refused.
+
+Examples:
+  tray-import export results.jsonl --input customers.csv -o ids.csv
+  tray-import export results.jsonl --input customers.csv -o ids.jsonl
+  tray-import export results.jsonl --input export.csv --mapping mapping.toml \
+    --columns 'Account no,authName' -o ids.csv")]
+    Export(export::ExportArgs),
+    /// Make one HTML page of a batch: how it went, what failed, what to do
+    #[command(after_long_help = "\
+The page needs no network and no script, and is made for the screen, the phone
+and paper. It names rows by their numbers, and holds no credentials.
+
+Examples:
+  tray-import report results.jsonl -o report.html
+  tray-import report results.jsonl -o report.html --json")]
+    Report(report::ReportArgs),
     /// Work with the catalog of credential schemas
     #[command(after_long_help = "\
 Examples:
@@ -116,12 +147,27 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   tray-import sandbox --catalog samples/catalog --listen 127.0.0.1:8080
-  tray-import sandbox --catalog samples/catalog --fault-rate 3% --latency 200ms --seed 7
-  tray-import sandbox --catalog samples/catalog --assume hidden_listed=false --fault drop_after=10%
+  tray-import sandbox --catalog samples/catalog --fault-rate 3% --seed 7
+  tray-import sandbox --catalog samples/catalog --fault drop_after=10%
+  tray-import sandbox --catalog samples/catalog --assume hidden_listed=false
 
-The master token that it accepts is TRAY_MASTER_TOKEN or --master-token-file, else `sandbox-master-token`.
-GET /admin/state shows what it holds, without secrets.")]
+The master token that it accepts is TRAY_MASTER_TOKEN or --master-token-file,
+else `sandbox-master-token`. GET /admin/state shows what it holds, without
+secrets.")]
     Sandbox(SandboxArgs),
+    /// Print a completion script for a shell
+    #[command(after_long_help = "\
+Examples:
+  source <(tray-import completions bash)
+  tray-import completions zsh > ~/.zfunc/_tray-import
+  tray-import completions fish > ~/.config/fish/completions/tray-import.fish")]
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write one for every command
+    #[command(after_long_help = "\
+Examples:
+  tray-import man | man -l -
+  tray-import man --dir ~/.local/share/man/man1 && man tray-import-import")]
+    Man(completions::ManArgs),
 }
 
 impl Command {
@@ -133,8 +179,12 @@ impl Command {
             Command::Status(_) => "status",
             Command::Rollback(_) => "rollback",
             Command::Init(_) => "init",
+            Command::Export(_) => "export",
+            Command::Report(_) => "report",
             Command::Catalog(_) => "catalog",
             Command::Sandbox(_) => "sandbox",
+            Command::Completions(_) => "completions",
+            Command::Man(_) => "man",
         }
     }
 }

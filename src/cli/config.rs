@@ -16,9 +16,11 @@ use crate::issue::did_you_mean;
 const DEFAULT: &str = "tray-import.toml";
 
 /// Flags that name files: relative to the configuration file that names them.
-const PATHS: [&str; 7] = [
+const PATHS: [&str; 9] = [
     "catalog",
     "mapping",
+    "input",
+    "output",
     "master-token-file",
     "results",
     "report",

@@ -8,8 +8,10 @@
 pub mod aftercare;
 pub mod args;
 pub mod catalog;
+pub mod completions;
 pub mod config;
 pub mod exit;
+pub mod export;
 pub mod import;
 pub mod init;
 pub mod interrupt;
@@ -19,6 +21,7 @@ pub mod preview;
 pub mod printer;
 pub mod progress;
 pub mod rehearsal;
+pub mod report;
 pub mod rollback;
 pub mod sandbox;
 pub mod settings;
@@ -98,6 +101,10 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
         Command::Rollback(args) => rollback::run(&args, &cli.shared, printer),
         Command::Init(args) => init::run(&args, &cli.shared, printer),
         Command::Catalog(args) => catalog::run(&args, &cli.shared, printer),
+        Command::Export(args) => export::run(&args, &cli.shared, printer),
+        Command::Report(args) => report::run(&args, printer),
         Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
+        Command::Completions(args) => Ok(completions::run(&args, printer)),
+        Command::Man(args) => completions::man(&args, printer),
     }
 }

@@ -1,255 +1,215 @@
-//! From the bytes of a block to the cells of its CSV records.
-//!
-//! Nearly every record is plain: cells between separators, some of them inside quotes. Those are cut here,
-//! without a copy. Whatever else the csv crate would take (text behind a closing quote, a carriage return
-//! that ends a line by itself) is left to the csv crate, so that there is one judge of what a record is.
+//! Columns of the input that are not imported, by name and as they stand: for an export that goes back to where
+//! the customers came from. What is or makes a credential or a config value is refused by name.
 
-use std::borrow::Cow;
-use std::ops::Range;
+use serde_json::Value;
 
-use csv::ByteRecord;
-use memchr::{memchr, memchr_iter, memchr2};
-
-use super::blocks::count_newlines;
+use super::fields::{Field, Target};
+use super::layout::Layout;
 use super::open::Format;
+use super::{cut, records};
+use crate::json::parse::parse;
+use crate::json::{Kind, Tree};
 
-/// Where a record stands.
+/// A column that somebody asked for by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct At {
-    /// The physical line, counted from 1.
-    pub line: u64,
-    /// The record's bytes within its block, without the line end.
-    pub bytes: Range<usize>,
+pub enum Column {
+    /// One of the contract's fields, as the import understands it.
+    Field(Field),
+    /// A column of the customer's own; for CSV its place, for JSON Lines its dotted path.
+    Own(Place),
 }
 
-/// The records of one block.
-pub struct Records<'b> {
-    bytes: &'b [u8],
-    delimiter: u8,
-    format: Format,
-    /// The whole block as text, if it is text and its lines end as most files' do.
-    plain: Option<&'b str>,
-    at: usize,
-    line: u64,
-    cells: Vec<Cow<'b, str>>,
+/// Where a column of the customer's own stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The cell of this number.
+    Cell(usize),
+    /// The value at this key, or at this dotted path.
+    Path(String),
 }
 
-impl<'b> Records<'b> {
-    /// The records of `bytes`, which begin on `line`.
-    pub fn new(bytes: &'b [u8], format: Format, line: u64) -> Records<'b> {
-        let lone_return = memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n'));
-        Records {
-            bytes,
-            delimiter: format.delimiter().unwrap_or(b','),
-            format,
-            plain: std::str::from_utf8(bytes).ok().filter(|_| !lone_return),
-            at: 0,
-            line,
-            cells: Vec::new(),
-        }
-    }
+/// Words in the name of a column that is a credential, whoever it is for; names are compared without case,
+/// spaces, `-` and `_`.
+const SECRET_WORDS: [&str; 13] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "credential",
+    "apikey",
+    "accesskey",
+    "privatekey",
+    "signingkey",
+    "authkey",
+    "clientkey",
+    "cookie",
+];
 
-    /// Whether every record of the block is text.
-    pub fn is_text(&self) -> bool {
-        self.plain.is_some()
-    }
-
-    /// The next record: where it stands and, unless it is not text, its cells. Blank lines are no records.
-    pub fn next_record(&mut self) -> Option<(At, Option<&[Cow<'b, str>]>)> {
-        while let Some(end @ (b'\n' | b'\r')) = self.bytes.get(self.at) {
-            self.line += u64::from(*end == b'\n');
-            self.at += 1;
-        }
-        if self.at >= self.bytes.len() {
-            return None;
-        }
-        let (start, line) = (self.at, self.line);
-        self.cells.clear();
-        let text = match self.plain.and_then(|text| self.cut(text)) {
-            Some(()) => true,
-            None => self.parse(start, line),
-        };
-        let bytes = start..trimmed(self.bytes, start, self.at);
-        Some((At { line, bytes }, text.then_some(&self.cells)))
-    }
-
-    /// Cuts a plain record; `None` where it is not plain: it is not read past then.
-    fn cut(&mut self, text: &'b str) -> Option<()> {
-        let (mut at, mut line) = (self.at, self.line);
-        loop {
-            let (cell, end) = if self.bytes.get(at) == Some(&b'"') {
-                let (cell, end) = quoted(text, at + 1)?;
-                line += count_newlines(&self.bytes[at..end]);
-                (cell, end)
-            } else {
-                let rest = &self.bytes[at..];
-                let length = memchr2(self.delimiter, b'\n', rest).unwrap_or(rest.len());
-                (Cow::Borrowed(&text[at..at + length]), at + length)
+impl Column {
+    /// What a column of this name is, in an input of this layout.
+    ///
+    /// # Errors
+    /// Why it cannot be shown: there is no such column, or it is or makes a credential or a config value.
+    pub fn find(name: &str, layout: &Layout) -> Result<Column, String> {
+        let mapped = layout.mapping.target_of(name);
+        if let Some(target) = mapped.or_else(|| Target::parse(name)) {
+            return match target {
+                Target::Field(field) => Ok(Column::Field(field)),
+                other => Err(format!(
+                    "the column \"{name}\" fills {}, which may be secret; credentials, form fields and config values are not exported",
+                    other.name()
+                )),
             };
-            match self.bytes.get(end) {
-                Some(b'\n') => {
-                    let cell = match cell {
-                        Cow::Borrowed(cell) if self.bytes[end - 1] == b'\r' => {
-                            Cow::Borrowed(cell.strip_suffix('\r').unwrap_or(cell))
-                        }
-                        cell => cell,
-                    };
-                    self.cells.push(cell);
-                    (self.at, self.line) = (end + 1, line + 1);
-                    return Some(());
-                }
-                Some(b'\r') if self.bytes.get(end + 1) == Some(&b'\n') => {
-                    self.cells.push(cell);
-                    (self.at, self.line) = (end + 2, line + 1);
-                    return Some(());
-                }
-                None => {
-                    self.cells.push(cell);
-                    (self.at, self.line) = (end, line);
-                    return Some(());
-                }
-                Some(next) if *next == self.delimiter => self.cells.push(cell),
-                Some(_) => return None,
-            }
-            at = end + 1;
         }
-    }
-
-    /// Has the csv crate parse one record; whether it is text.
-    fn parse(&mut self, start: usize, line: u64) -> bool {
-        self.cells.clear();
-        let mut record = ByteRecord::new();
-        // the csv crate would take a byte order mark off here and count on without it
-        let mark = "\u{feff}".as_bytes();
-        let from = start + usize::from(self.bytes[start..].starts_with(mark)) * mark.len();
-        let mut reader = csv_reader(self.format, &self.bytes[from..]);
-        // reading from memory cannot fail, and `flexible` leaves no other error
-        let read = reader.read_byte_record(&mut record).unwrap_or(false);
-        let length = usize::try_from(reader.position().byte()).unwrap_or(usize::MAX);
-        let end = from.saturating_add(length).min(self.bytes.len());
-        self.at = if read && end > start {
-            end
-        } else {
-            self.bytes.len()
-        };
-        self.line = line + count_newlines(&self.bytes[start..self.at]);
-        for cell in &record {
-            match std::str::from_utf8(cell) {
-                Ok(cell) => self.cells.push(Cow::Owned(cell.to_owned())),
-                Err(_) => return false,
-            }
+        if let Some(target) = made_of(name, layout) {
+            return Err(format!(
+                "the column \"{name}\" is a part of {}, which may be secret; credentials, form fields and config values are not exported",
+                target.name()
+            ));
         }
-        true
+        let folded: String = name
+            .chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect();
+        if let Some(word) = SECRET_WORDS.iter().find(|word| folded.contains(**word)) {
+            return Err(format!(
+                "the column \"{name}\" is a credential by its name (\"{word}\"); credentials are not exported"
+            ));
+        }
+        if layout.format == Format::Jsonl {
+            return Ok(Column::Own(Place::Path(name.to_owned())));
+        }
+        match layout.column(name) {
+            Some(index) => Ok(Column::Own(Place::Cell(index))),
+            None => Err(format!(
+                "the input has no column \"{name}\"{}",
+                crate::issue::did_you_mean(name, layout.header.iter().map(String::as_str))
+            )),
+        }
     }
 }
 
-/// The cell that begins just after an opening quote, and where its closing quote ends.
-fn quoted(text: &str, start: usize) -> Option<(Cow<'_, str>, usize)> {
-    let bytes = text.as_bytes();
-    let (mut at, mut doubled) = (start, false);
-    loop {
-        at += memchr(b'"', &bytes[at..])?;
-        if bytes.get(at + 1) != Some(&b'"') {
-            break;
-        }
-        doubled = true;
-        at += 2;
-    }
-    let cell = &text[start..at];
-    let cell = if doubled {
-        Cow::Owned(cell.replace("\"\"", "\""))
-    } else {
-        Cow::Borrowed(cell)
+/// What may be secret and is made of this column: an object that the mapping takes its parts from, a part of an
+/// object that it takes whole, or what a template reads.
+fn made_of<'l>(name: &str, layout: &'l Layout) -> Option<&'l Target> {
+    let within = |outer: &str, inner: &str| {
+        let rest = inner.strip_prefix(outer);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    Some((cell, at + 1))
-}
-
-/// A reader of the dialect that [`super::blocks`] cuts by.
-pub(super) fn csv_reader(format: Format, bytes: &[u8]) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(format.delimiter().unwrap_or(b','))
-        .from_reader(bytes)
-}
-
-/// The end of the record's text: `end` without the line end before it.
-pub(super) fn trimmed(bytes: &[u8], start: usize, end: usize) -> usize {
-    let tail = bytes[start..end]
+    let touches = |theirs: &str| within(name, theirs) || within(theirs, name);
+    let secret = |target: &Target| !matches!(target, Target::Field(_));
+    let mapping = &layout.mapping;
+    let renamed = mapping
+        .columns
         .iter()
-        .rev()
-        .take_while(|b| matches!(b, b'\n' | b'\r'))
-        .count();
-    end - tail
+        .find(|(theirs, target)| secret(target) && touches(theirs))
+        .map(|(_, target)| target);
+    renamed.or_else(|| {
+        let mut templates = mapping.templates.iter();
+        let found =
+            templates.find(|(target, template)| secret(target) && template.columns().any(touches));
+        found.map(|(target, _)| target)
+    })
+}
+
+/// The values at these places of one record, in their order. Absent and empty ones are `null`.
+///
+/// # Errors
+/// The number of a place that holds an object or an array: what is in it has no name to judge it by.
+pub fn values(raw: &[u8], format: Format, places: &[&Place]) -> Result<Vec<Value>, usize> {
+    if places.is_empty() {
+        return Ok(Vec::new());
+    }
+    if format == Format::Jsonl {
+        let mut tree = Tree::default();
+        let text = std::str::from_utf8(raw).unwrap_or_default();
+        let Ok(object) = parse(&mut tree, text) else {
+            return Ok(vec![Value::Null; places.len()]);
+        };
+        let value = |(number, place): (usize, &&Place)| match place {
+            Place::Cell(_) => Ok(Value::Null),
+            Place::Path(path) => {
+                let found = records::lookup(&tree, object, path)
+                    .and_then(|(parent, name)| tree.child(parent, name));
+                match found.map(|found| (found, tree.kind(found))) {
+                    Some((_, Kind::Object(_) | Kind::Array(_))) => Err(number),
+                    Some((found, _)) => Ok(tree.to_value(found)),
+                    None => Ok(Value::Null),
+                }
+            }
+        };
+        return places.iter().enumerate().map(value).collect();
+    }
+    let mut record = csv::ByteRecord::new();
+    let mut reader = cut::csv_reader(format, raw);
+    let read = reader.read_byte_record(&mut record).unwrap_or(false);
+    let cell = |place: &&Place| match place {
+        Place::Cell(index) if read => match record.get(*index).map(std::str::from_utf8) {
+            Some(Ok(text)) if !text.is_empty() => Value::from(text),
+            _ => Value::Null,
+        },
+        _ => Value::Null,
+    };
+    Ok(places.iter().map(cell).collect())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::mapping::Mapping;
     use super::*;
-    use proptest::prelude::*;
 
-    /// What the csv crate alone makes of it: the line, the bytes and the cells of every record.
-    fn theirs(bytes: &[u8]) -> Vec<(At, Option<Vec<String>>)> {
-        let mut reader = csv_reader(Format::Csv, bytes);
-        let mut record = ByteRecord::new();
-        let (mut out, mut behind) = (Vec::new(), 0);
-        while reader.read_byte_record(&mut record).unwrap() {
-            let blank = |b: &&u8| matches!(b, b'\n' | b'\r');
-            let start = behind + bytes[behind..].iter().take_while(blank).count();
-            behind = usize::try_from(reader.position().byte()).unwrap();
-            let at = At {
-                line: 7 + count_newlines(&bytes[..start]),
-                bytes: start..trimmed(bytes, start, behind),
-            };
-            let cells = record
-                .iter()
-                .map(|cell| String::from_utf8(cell.to_vec()).ok())
-                .collect();
-            out.push((at, cells));
-        }
-        out
-    }
-
-    fn ours(bytes: &[u8]) -> Vec<(At, Option<Vec<String>>)> {
-        let mut records = Records::new(bytes, Format::Csv, 7);
-        let mut out = Vec::new();
-        while let Some((at, cells)) = records.next_record() {
-            let cells = cells.map(|cells| cells.iter().map(|c| c.to_string()).collect());
-            out.push((at, cells));
-        }
-        out
+    fn layout(mapping: &str) -> Layout {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.toml");
+        std::fs::write(&path, mapping).unwrap();
+        Layout::of_json_lines(Mapping::load(&path).unwrap())
     }
 
     #[test]
-    fn plain_records_are_cut_without_a_copy() {
-        let bytes = b"a,\"b,\nc\",\xc3\xa4,\r\n\n\"d\"\"e\",\"\",\"f\"";
-        let mut records = Records::new(bytes, Format::Csv, 1);
-        let (at, cells) = records.next_record().unwrap();
-        assert_eq!((at.line, at.bytes), (1, 0..12));
-        let cells = cells.unwrap();
-        assert_eq!(cells, ["a", "b,\nc", "\u{e4}", ""]);
-        assert!(cells.iter().all(|cell| matches!(cell, Cow::Borrowed(_))));
-        let (at, cells) = records.next_record().unwrap();
-        assert_eq!(
-            (at.line, cells.unwrap()),
-            (4, &["d\"e", "", "f"].map(Cow::from)[..])
+    fn what_may_be_secret_is_refused_by_name() {
+        let layout = layout(
+            "ignore = [\"account\"]\n[columns]\n\"data.key\" = \"aws.key\"\nformData = \"form\"\n\
+             authName = \"title\"\n[templates]\n\"data.user\" = \"{login}@x\"\n",
         );
-        assert!(records.next_record().is_none());
+        for name in [
+            "data",
+            "data.x",
+            "formData",
+            "config.s",
+            "aws.key",
+            "aws",
+            "form",
+            "form.region",
+            "login",
+            "Old Password",
+            "api-key",
+            "refresh_token",
+        ] {
+            assert!(Column::find(name, &layout).is_err(), "{name}");
+        }
+        let own = |name: &str| Ok(Column::Own(Place::Path(name.to_owned())));
+        for name in ["account", "aws2", "formula", "crm.id"] {
+            assert_eq!(Column::find(name, &layout), own(name));
+        }
+        let field = Column::find("title", &layout);
+        assert_eq!(field, Ok(Column::Field(Field::AuthName)));
     }
 
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(4096))]
-
-        #[test]
-        fn records_are_what_the_csv_crate_says(text in "[a\",\n\r\u{e4}]{0,24}") {
-            prop_assert_eq!(ours(text.as_bytes()), theirs(text.as_bytes()));
-        }
-
-        #[test]
-        fn also_where_they_are_not_text(bytes in prop::collection::vec(
-            prop::sample::select(vec![b'a', b'"', b',', b'\n', b'\r', 0xff]), 0..16,
-        )) {
-            prop_assert_eq!(ours(&bytes), theirs(&bytes));
-        }
+    #[test]
+    fn values_are_found_and_objects_are_not_shown() {
+        let path = |path: &str| Place::Path(path.to_owned());
+        let (a, b, c) = (path("a"), path("b.c"), path("b"));
+        let raw = br#"{"a":7,"b":{"c":"x"}}"#;
+        let found = values(raw, Format::Jsonl, &[&a, &b]).unwrap();
+        assert_eq!(found, [Value::from(7), Value::from("x")]);
+        assert_eq!(values(raw, Format::Jsonl, &[&a, &c]), Err(1));
+        let found = values(
+            b"1,\"a\nb\",",
+            Format::Csv,
+            &[&Place::Cell(1), &Place::Cell(2)],
+        );
+        assert_eq!(found.unwrap(), [Value::from("a\nb"), Value::Null]);
     }
 }

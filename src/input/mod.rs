@@ -8,7 +8,8 @@
 //! contract's names, and no more.
 
 pub mod blocks;
-mod cells;
+pub mod cells;
+mod cut;
 pub mod fields;
 pub mod layout;
 pub mod mapping;

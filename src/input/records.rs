@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use memchr::memchr;
 
 use super::blocks::Block;
-pub use super::cells::At;
-use super::cells::{Records, trimmed};
+pub use super::cut::At;
+use super::cut::{Records, trimmed};
 use super::fields::Target;
 use super::layout::Layout;
 use super::open::Format;
@@ -235,7 +235,11 @@ fn json_config(row: &mut Row<'_>, config: Place, problems: &mut Vec<Problem>) {
 
 /// Where the value of a dotted path is to be looked for: the object that holds it, and its key there. A key
 /// that has the whole path as its name comes first.
-fn lookup<'p>(tree: &Tree<'_>, object: Place, path: &'p str) -> Option<(Place, &'p str)> {
+pub(super) fn lookup<'p>(
+    tree: &Tree<'_>,
+    object: Place,
+    path: &'p str,
+) -> Option<(Place, &'p str)> {
     if tree.child(object, path).is_some() {
         return Some((object, path));
     }

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::facts::Told;
 use crate::validate::identity::{Key, user_digest};
 
 /// The version of the format that this tool writes. It reads no other.
@@ -213,6 +214,9 @@ pub struct Progress {
     pub created: Steps,
     /// What this batch found.
     pub adopted: Steps,
+    /// What Tray has lost since and is to be made again: `verify --fix` found it missing. An authentication
+    /// stays lost until its new one is in the instance's slot.
+    pub lost: Steps,
     /// Calls made for the row, over all runs.
     pub attempts: u32,
     /// Why it failed.
@@ -260,6 +264,7 @@ impl Progress {
             enabled: None,
             created: Steps::default(),
             adopted: Steps::default(),
+            lost: Steps::default(),
             attempts: 0,
             error: None,
             why: None,
@@ -308,12 +313,28 @@ struct Line<'a> {
     created: Steps,
     #[serde(default, skip_serializing_if = "Steps::is_empty")]
     adopted: Steps,
+    #[serde(default, skip_serializing_if = "Steps::is_empty")]
+    lost: Steps,
     attempts: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Box<RowError>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<Box<str>>,
     at: Timestamp,
+    /// Written by [`Told`] alone.
+    #[serde(default, skip_serializing)]
+    connector: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing)]
+    connector_version: Option<Cow<'a, str>>,
+}
+
+/// A row's line, and what is told with it of the row's objects. Read again by [`super::facts`] and the report.
+#[derive(Serialize)]
+struct Telling<'a> {
+    #[serde(flatten)]
+    line: Line<'a>,
+    #[serde(flatten)]
+    told: Told<'a>,
 }
 
 /// Appends a row's line to `out`.
@@ -325,7 +346,40 @@ pub fn write_line(
     progress: &Progress,
     at: Timestamp,
 ) {
-    let line = Line {
+    append(out, &line(row, key, external_user_id, progress, at));
+}
+
+/// Appends a row's line that tells more than [`write_line`]'s.
+pub fn write_telling_line(
+    out: &mut Vec<u8>,
+    (row, key): (u64, Key),
+    external_user_id: &str,
+    progress: &Progress,
+    at: Timestamp,
+    told: Told<'_>,
+) {
+    let line = line(row, key, external_user_id, progress, at);
+    if told.connector.is_none() && told.authentication.is_none() && told.instance.is_none() {
+        return append(out, &line);
+    }
+    append(out, &Telling { line, told });
+}
+
+fn append(out: &mut Vec<u8>, line: &impl Serialize) {
+    // writing to memory, of types that always serialise
+    if serde_json::to_writer(&mut *out, line).is_ok() {
+        out.push(b'\n');
+    }
+}
+
+fn line<'a>(
+    row: u64,
+    key: Key,
+    external_user_id: &'a str,
+    progress: &Progress,
+    at: Timestamp,
+) -> Line<'a> {
+    Line {
         r#type: Cow::Borrowed("row"),
         row,
         key: Cow::Owned(key.to_string()),
@@ -338,14 +392,13 @@ pub fn write_line(
         enabled: progress.enabled,
         created: progress.created,
         adopted: progress.adopted,
+        lost: progress.lost,
         attempts: progress.attempts,
         error: progress.error.clone(),
         why: progress.why.clone(),
         at,
-    };
-    // writing to memory, of types that always serialise
-    if serde_json::to_writer(&mut *out, &line).is_ok() {
-        out.push(b'\n');
+        connector: None,
+        connector_version: None,
     }
 }
 
@@ -360,6 +413,10 @@ pub struct RowLine {
     pub user: u128,
     /// What was known.
     pub progress: Progress,
+    /// When.
+    pub at: Timestamp,
+    /// The connector and its version, where the line tells them.
+    pub connector: Option<Box<(String, String)>>,
 }
 
 /// Reads a row's line.
@@ -381,6 +438,7 @@ pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
         enabled: line.enabled,
         created: line.created,
         adopted: line.adopted,
+        lost: line.lost,
         attempts: line.attempts,
         error: line.error,
         why: line.why,
@@ -390,6 +448,11 @@ pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
         key,
         user: user_digest(&line.external_user_id),
         progress,
+        at: line.at,
+        connector: line
+            .connector
+            .zip(line.connector_version)
+            .map(|(name, version)| Box::new((name.into_owned(), version.into_owned()))),
     })
 }
 
@@ -446,6 +509,8 @@ mod tests {
             key: Key(5),
             user: user_digest("c-1"),
             progress,
+            at: Timestamp::UNIX_EPOCH,
+            connector: None,
         };
         assert_eq!(read_line(&line).unwrap(), read);
     }

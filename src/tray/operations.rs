@@ -416,6 +416,14 @@ pub struct ListedConfigValue {
     pub value: Value,
 }
 
+/// What a config value as listed may stand for: it is read back as JSON text or as plain text
+/// (`tray-api.md` 3.1).
+pub fn readings(listed: &Value) -> Vec<Value> {
+    let text = listed.as_str();
+    let parsed = text.and_then(|text| serde_json::from_str(text).ok());
+    std::iter::once(listed.clone()).chain(parsed).collect()
+}
+
 /// A solution as listed.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]

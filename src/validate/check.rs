@@ -134,6 +134,17 @@ pub fn default_auth_name(row: &Row<'_>, name: &mut String) {
     name.push_str(row.text(Field::ExternalUserId).unwrap_or_default());
 }
 
+/// The service environment of a row, as far as it can be told without judging the rest of it: with it, [`key`]
+/// says who the row is, even where its credentials have been taken out of the file.
+pub fn environment_of<'c>(catalog: &'c Catalog, row: &Row<'_>) -> Option<&'c Environment> {
+    row.text(Field::ExternalUserId)?;
+    let connector = row.text(Field::Connector)?;
+    let entry = catalog
+        .entry(connector, row.text(Field::ConnectorVersion)?)
+        .ok()?;
+    entry.environment(row.text(Field::Environment)).ok()
+}
+
 /// Judges one row. Everything that is wrong is added to `problems`; where there is nothing, its entry comes
 /// back.
 pub fn check<'c>(

@@ -11,6 +11,7 @@ pub mod convert;
 pub mod findings;
 pub mod identity;
 pub mod marks;
+pub mod one_by_one;
 pub mod pipeline;
 pub mod references;
 pub mod report;
