@@ -7,6 +7,7 @@ pub mod export;
 mod init;
 pub mod report;
 mod rollback;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub use calls::Calls;
 pub use catalog::{CatalogArgs, CatalogCommand, PullArgs, ShowArgs};
 pub use init::InitArgs;
 pub use rollback::RollbackArgs;
+pub use verify::VerifyArgs;
 
 /// Moves an existing customer base into Tray Embedded.
 #[derive(Debug, Parser)]
@@ -99,6 +101,9 @@ Examples:
   tray-import status results.jsonl --failed
   tray-import status results.jsonl --json | jq .rows")]
     Status(StatusArgs),
+    /// Compare Tray with the results: what is missing, changed, or one too many
+    #[command(after_long_help = verify::EXAMPLES)]
+    Verify(VerifyArgs),
     /// Take a batch back: remove what it created, and only that
     #[command(after_long_help = rollback::EXAMPLES)]
     Rollback(RollbackArgs),
@@ -177,6 +182,7 @@ impl Command {
             Command::Validate(_) => "validate",
             Command::Import(_) => "import",
             Command::Status(_) => "status",
+            Command::Verify(_) => "verify",
             Command::Rollback(_) => "rollback",
             Command::Init(_) => "init",
             Command::Export(_) => "export",

@@ -27,6 +27,7 @@ pub mod sandbox;
 pub mod settings;
 pub mod status;
 pub mod validate;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -98,6 +99,7 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
         Command::Validate(args) => validate::run(&args, &cli.shared, printer),
         Command::Import(args) => import::run(&args, &cli.shared, printer),
         Command::Status(args) => status::run(&args, printer),
+        Command::Verify(args) => verify::run(&args, &cli.shared, printer),
         Command::Rollback(args) => rollback::run(&args, &cli.shared, printer),
         Command::Init(args) => init::run(&args, &cli.shared, printer),
         Command::Catalog(args) => catalog::run(&args, &cli.shared, printer),

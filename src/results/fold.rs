@@ -34,10 +34,11 @@ pub struct SeenUser {
 
 impl SeenUser {
     fn see(&mut self, progress: &Progress) {
-        let taken_back = progress.user_id.is_none() && progress.is_rolled_back();
-        if taken_back || progress.lost.has(Step::User) {
-            // whom earlier lines knew is gone from Tray
+        let gone = progress.lost.has(Step::User) || progress.is_rolled_back();
+        if progress.user_id.is_none() && gone {
+            // whom earlier lines knew does not exist any more
             *self = SeenUser::default();
+            return;
         }
         match &progress.user_id {
             Some(id) => {
