@@ -61,6 +61,9 @@ fn run(arguments: Vec<OsString>) -> ExitCode {
         Err(Parsed::Clap(error)) => {
             // help and version go to standard output and are no error
             let _ = error.print();
+            if let Some(hint) = hint_of(&error) {
+                printer::hint(hint);
+            }
             if error.use_stderr() {
                 Exit::Usage.into()
             } else {
@@ -85,6 +88,18 @@ fn parse(arguments: Vec<OsString>) -> Result<Cli, Parsed> {
         .try_get_matches_from(arguments)
         .map_err(Parsed::Clap)?;
     Cli::from_arg_matches(&matches).map_err(Parsed::Clap)
+}
+
+/// A word where somebody is about to type a token for every process of the machine to read.
+fn hint_of(error: &clap::Error) -> Option<&'static str> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let token = argument.starts_with("--token") || argument.starts_with("--master-token");
+    (error.kind() == ErrorKind::UnknownArgument && token).then_some(
+        "a token is never given on the command line: set TRAY_MASTER_TOKEN, or put it into a file and name that with --master-token-file",
+    )
 }
 
 fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
