@@ -21,6 +21,8 @@ pub struct Schema {
     pub remarks: Vec<String>,
     /// The schema as the catalog has it.
     pub published: Value,
+    /// What could be understood of it, in the form of draft 7.
+    pub reduced: Value,
 }
 
 /// The JSON types that a schema allows at one place.
@@ -117,6 +119,7 @@ impl Schema {
             closed,
             remarks,
             published: published.clone(),
+            reduced: clean,
         })
     }
 
@@ -284,7 +287,7 @@ fn reduce(schema: &Value, at: &str, root: &Value, remarks: &mut Vec<String>) -> 
             // says nothing about what is valid
             "id" | "$id" | "$schema" | "schema" | "title" | "description" | "format"
             | "default" | "advanced" | "lookup" | "enumLabels" | "examples" | "order"
-            | "$comment" | "readOnly" | "placeholder" => continue,
+            | "$comment" | "readOnly" | "writeOnly" | "placeholder" => continue,
             _ => {
                 remarks.push(format!(
                     "{here}: is not a keyword of JSON Schema; passed over"

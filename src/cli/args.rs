@@ -1,5 +1,7 @@
 //! What was typed.
 
+mod catalog;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::import::tally::MaxFailures;
 use crate::input::open::Format;
 use crate::results::record::Step;
+pub use catalog::{CatalogArgs, CatalogCommand, PullArgs, ShowArgs};
 
 /// Moves an existing customer base into Tray Embedded.
 #[derive(Debug, Parser)]
@@ -84,6 +87,11 @@ Examples:
   tray-import status results.jsonl --json | jq .rows")]
     Status(StatusArgs),
     /// Work with the catalog of credential schemas
+    #[command(after_long_help = "\
+Examples:
+  tray-import catalog pull --connector sqs --connector zendesk@6.1
+  tray-import catalog check
+  tray-import catalog show sqs@2.1")]
     Catalog(CatalogArgs),
     /// Serve an emulation of Tray's API on loopback, to rehearse against
     #[command(after_long_help = "\
@@ -300,21 +308,6 @@ pub struct StatusArgs {
     /// List the rows that failed or are held, with the reason
     #[arg(long)]
     pub failed: bool,
-}
-
-/// `catalog`.
-#[derive(Debug, Args)]
-pub struct CatalogArgs {
-    /// What to do with it.
-    #[command(subcommand)]
-    pub command: CatalogCommand,
-}
-
-/// The commands of `catalog`.
-#[derive(Debug, Subcommand)]
-pub enum CatalogCommand {
-    /// Read every entry and say what is wrong with it, or had to be read past
-    Check,
 }
 
 /// `sandbox`.

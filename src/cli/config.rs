@@ -107,32 +107,34 @@ fn set_default(
         texts
     };
     check(&command, key, &texts).map_err(wrong)?;
-    let change = |command: Command| {
-        let ids: Vec<String> = command
-            .get_arguments()
-            .filter(|arg| arg.get_long() == Some(key))
-            .map(|arg| arg.get_id().to_string())
-            .collect();
-        ids.into_iter().fold(command, |command, id| {
-            command.mut_arg(id, |arg| {
-                let arg = arg.required(false);
-                if matches!(arg.get_action(), ArgAction::Count) {
-                    arg.default_value(texts.first().cloned().unwrap_or_default())
-                } else {
-                    arg.default_values(texts.clone())
-                }
-            })
+    command = with_default(command, key, &texts);
+    Ok(command)
+}
+
+/// The command and its subcommands, however deep, with this default for the flag.
+fn with_default(command: Command, key: &str, texts: &[String]) -> Command {
+    let ids: Vec<String> = command
+        .get_arguments()
+        .filter(|arg| arg.get_long() == Some(key))
+        .map(|arg| arg.get_id().to_string())
+        .collect();
+    let command = ids.into_iter().fold(command, |command, id| {
+        command.mut_arg(id, |arg| {
+            let arg = arg.required(false);
+            if matches!(arg.get_action(), ArgAction::Count) {
+                arg.default_value(texts.first().cloned().unwrap_or_default())
+            } else {
+                arg.default_values(texts.to_vec())
+            }
         })
-    };
+    });
     let names: Vec<String> = command
         .get_subcommands()
         .map(|sub| sub.get_name().to_owned())
         .collect();
-    command = change(command);
-    for name in names {
-        command = command.mut_subcommand(name, change);
-    }
-    Ok(command)
+    names.into_iter().fold(command, |command, name| {
+        command.mut_subcommand(name, |sub| with_default(sub, key, texts))
+    })
 }
 
 /// Has the flag's own parser judge the value.

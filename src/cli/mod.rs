@@ -6,7 +6,7 @@
 //! failure and ends the process.
 
 pub mod args;
-pub mod check;
+pub mod catalog;
 pub mod config;
 pub mod exit;
 pub mod import;
@@ -107,7 +107,7 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
         Command::Validate(args) => validate::run(&args, &cli.shared, printer),
         Command::Import(args) => import::run(&args, &cli.shared, printer),
         Command::Status(args) => status::run(&args, printer),
-        Command::Catalog(args) => check::run(&args, &cli.shared, printer),
+        Command::Catalog(args) => catalog::run(&args, &cli.shared, printer),
         Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
     }
 }

@@ -8,6 +8,7 @@
 //! * [`outcome`]: every way in which a call can end, and what that says about what Tray has done.
 //! * [`limiter`]: the pace of all calls together.
 //! * [`client`]: one call with its retries, through limiter and transport.
+//! * [`platform`]: what the platform API publishes: connectors and service environments.
 //! * [`preflight`]: what is asked before anything is created.
 
 pub mod client;
@@ -15,5 +16,6 @@ pub mod http;
 pub mod limiter;
 pub mod operations;
 pub mod outcome;
+pub mod platform;
 pub mod preflight;
 pub mod transport;

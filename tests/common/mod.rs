@@ -16,7 +16,7 @@ pub mod left;
 pub mod results;
 pub mod rows;
 mod run;
-mod tray;
+pub mod tray;
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;

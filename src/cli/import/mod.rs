@@ -1,6 +1,6 @@
 //! `import`: the migration itself, its dry run and its rehearsal.
 
-mod asking;
+pub(super) mod asking;
 mod closing;
 mod dry_run;
 mod place;
