@@ -22,6 +22,7 @@
 //! | [`results`] | records, the journal, the folded state | `validate` (keys), `files` |
 //! | [`tray`] | the API: operations, outcomes, limiter, retries, preflight | `secret`, `issue` |
 //! | [`import`] | the steps of a row, the pool, settling, adoption | `batch`, `tray`, `results`; its feed also `input`, `catalog`, `validate` |
+//! | [`aftercare`] | what is done to a batch after its import: looking at it, taking it back | `tray`, `results`, `import` (when to stop, whose an open creation is) |
 //! | [`sandbox`] | an emulation of Tray's API to rehearse against | – |
 //! | [`report`] | the summary | `issue` |
 //! | [`cli`] | arguments, terminal, exit codes | everything |
@@ -42,6 +43,7 @@
     clippy::unwrap_used
 )]
 
+pub mod aftercare;
 pub mod batch;
 pub mod catalog;
 pub mod cli;

@@ -1,6 +1,9 @@
 //! What was typed.
 
+mod calls;
 mod catalog;
+pub mod completions;
+pub mod export;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::import::tally::MaxFailures;
 use crate::input::open::Format;
 use crate::results::record::Step;
+pub use calls::Calls;
 pub use catalog::{CatalogArgs, CatalogCommand, PullArgs, ShowArgs};
 
 /// Moves an existing customer base into Tray Embedded.
@@ -23,7 +27,7 @@ pub use catalog::{CatalogArgs, CatalogCommand, PullArgs, ShowArgs};
         validated first, calls are rate-limited, and a results file makes every run resumable: nothing is \
         created twice.",
     after_long_help = EXIT_CODES,
-    max_term_width = 100,
+    max_term_width = 80,
     disable_help_subcommand = true
 )]
 pub struct Cli {
@@ -60,23 +64,27 @@ pub enum Command {
     #[command(after_long_help = "\
 Examples:
   tray-import validate customers.csv
-  tray-import validate customers.csv --report issues.csv --invalid to-mend.csv --valid good.csv
+  tray-import validate customers.csv --report issues.csv
+  tray-import validate customers.csv --invalid to-mend.csv --valid good.csv
   zcat customers.jsonl.gz | tray-import validate - --format jsonl --json")]
     Validate(ValidateArgs),
     /// Create end users, authentications and instances in Tray
     #[command(after_long_help = "\
-The master token comes from TRAY_MASTER_TOKEN or --master-token-file, never from a flag's value.
-The same command with the same --results file goes on where the last run stopped.
+The master token comes from TRAY_MASTER_TOKEN or --master-token-file, never from
+a flag's value. The same command with the same --results file goes on where the
+last run stopped.
 
-Input fields (CSV columns, or JSON keys): externalUserId, userName, connector, connectorVersion,
-environment, authName, data.<key> (or data), formData.<key> (or formData), scopes, hidden, solutionId,
-instanceName, authExternalId, config.<externalId>, configJson.<externalId>, enabled
+Input fields (CSV columns, or JSON keys):
+  externalUserId, userName, connector, connectorVersion, environment, authName,
+  data.<key> (or data), formData.<key> (or formData), scopes, hidden,
+  solutionId, instanceName, authExternalId, config.<externalId>,
+  configJson.<externalId>, enabled
 
 Examples:
   tray-import import customers.csv --sandbox --results rehearsal.jsonl
   tray-import import customers.csv --results results.jsonl --dry-run
   tray-import import customers.csv --results results.jsonl --limit 10
-  tray-import import customers.csv --results results.jsonl --until authentication
+  tray-import import customers.csv --results results.jsonl --until instance
   tray-import import customers.csv --results results.jsonl --retry-failed")]
     Import(ImportArgs),
     /// Show what a results file holds, and what a re-run would do
@@ -86,6 +94,21 @@ Examples:
   tray-import status results.jsonl --failed
   tray-import status results.jsonl --json | jq .rows")]
     Status(StatusArgs),
+    /// Write each row of the input with its ids and its state, for your own database
+    #[command(after_long_help = "\
+Each line has externalUserId, userId, authenticationId, instanceId, state and
+error, in the order of the input. A row of which the results hold nothing is
+`pending`, or `invalid` with the reason. --columns adds columns of the input by
+name (your own account number, say), fields such as authName as the import
+understands them, and `row`. Credentials, form fields and config values are
+refused.
+
+Examples:
+  tray-import export results.jsonl --input customers.csv -o ids.csv
+  tray-import export results.jsonl --input customers.csv -o ids.jsonl
+  tray-import export results.jsonl --input export.csv --mapping mapping.toml \
+    --columns 'Account no,authName' -o ids.csv")]
+    Export(export::ExportArgs),
     /// Work with the catalog of credential schemas
     #[command(after_long_help = "\
 Examples:
@@ -97,12 +120,27 @@ Examples:
     #[command(after_long_help = "\
 Examples:
   tray-import sandbox --catalog samples/catalog --listen 127.0.0.1:8080
-  tray-import sandbox --catalog samples/catalog --fault-rate 3% --latency 200ms --seed 7
-  tray-import sandbox --catalog samples/catalog --assume hidden_listed=false --fault drop_after=10%
+  tray-import sandbox --catalog samples/catalog --fault-rate 3% --seed 7
+  tray-import sandbox --catalog samples/catalog --fault drop_after=10%
+  tray-import sandbox --catalog samples/catalog --assume hidden_listed=false
 
-The master token that it accepts is TRAY_MASTER_TOKEN or --master-token-file, else `sandbox-master-token`.
-GET /admin/state shows what it holds, without secrets.")]
+The master token that it accepts is TRAY_MASTER_TOKEN or --master-token-file,
+else `sandbox-master-token`. GET /admin/state shows what it holds, without
+secrets.")]
     Sandbox(SandboxArgs),
+    /// Print a completion script for a shell
+    #[command(after_long_help = "\
+Examples:
+  source <(tray-import completions bash)
+  tray-import completions zsh > ~/.zfunc/_tray-import
+  tray-import completions fish > ~/.config/fish/completions/tray-import.fish")]
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write one for every command
+    #[command(after_long_help = "\
+Examples:
+  tray-import man | man -l -
+  tray-import man --dir ~/.local/share/man/man1 && man tray-import-import")]
+    Man(completions::ManArgs),
 }
 
 impl Command {
@@ -112,8 +150,11 @@ impl Command {
             Command::Validate(_) => "validate",
             Command::Import(_) => "import",
             Command::Status(_) => "status",
+            Command::Export(_) => "export",
             Command::Catalog(_) => "catalog",
             Command::Sandbox(_) => "sandbox",
+            Command::Completions(_) => "completions",
+            Command::Man(_) => "man",
         }
     }
 }
@@ -277,18 +318,9 @@ pub struct ImportArgs {
     /// Mark created end users as test users, whom Tray does not bill
     #[arg(long)]
     pub test_users: bool,
-    /// Calls a second, or `unlimited`; Tray allows an organisation 30
-    #[arg(long, value_name = "R", default_value = "25", value_parser = parse_rate, env = "TRAY_IMPORT_RATE")]
-    pub rate: Rate,
-    /// How many calls may leave at once after a pause
-    #[arg(long, value_name = "B", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..), env = "TRAY_IMPORT_BURST")]
-    pub burst: u32,
-    /// Calls under way at a time
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..), env = "TRAY_IMPORT_CONCURRENCY")]
-    pub concurrency: u32,
-    /// The longest that a call may take
-    #[arg(long, value_name = "D", default_value = "30s", value_parser = parse_duration, env = "TRAY_IMPORT_TIMEOUT")]
-    pub timeout: Duration,
+    /// How Tray is called.
+    #[command(flatten)]
+    pub calls: Calls,
     /// The wait before Tray is asked what became of a call without an answer
     #[arg(long, value_name = "D", default_value = "2s", value_parser = parse_duration, env = "TRAY_IMPORT_SETTLE")]
     pub settle: Duration,

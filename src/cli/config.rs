@@ -16,9 +16,11 @@ use crate::issue::did_you_mean;
 const DEFAULT: &str = "tray-import.toml";
 
 /// Flags that name files: relative to the configuration file that names them.
-const PATHS: [&str; 7] = [
+const PATHS: [&str; 9] = [
     "catalog",
     "mapping",
+    "input",
+    "output",
     "master-token-file",
     "results",
     "report",
@@ -222,7 +224,7 @@ mod tests {
         let Cmd::Import(args) = cli.command else {
             panic!()
         };
-        assert_eq!(args.rate, Rate(Some(20.0)));
+        assert_eq!(args.calls.rate, Rate(Some(20.0)));
         assert!(
             args.skip_invalid && args.results.ends_with("r.jsonl") && args.results.is_absolute()
         );
@@ -230,7 +232,7 @@ mod tests {
         let Cmd::Import(args) = cli.command else {
             panic!()
         };
-        assert_eq!(args.rate, Rate(Some(5.0)));
+        assert_eq!(args.calls.rate, Rate(Some(5.0)));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use crate::results::file::FileError;
+
 /// How a command ended. Where several apply, the first of 130, 1, 5, 6, 4, 3 wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
@@ -96,6 +98,15 @@ impl Failure {
     pub fn hint(mut self, hint: impl Into<String>) -> Failure {
         self.hint = Some(hint.into());
         self
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(error: FileError) -> Failure {
+        match error {
+            FileError::Endpoint { .. } => Failure::usage(error),
+            other => Failure::internal(other),
+        }
     }
 }
 

@@ -13,6 +13,8 @@ use crate::catalog::Catalog;
 use crate::input::blocks::Blocks;
 use crate::input::layout::Layout;
 use crate::input::open::{Fingerprint, Format, OpenError, open};
+use crate::input::records::for_each_row;
+use crate::input::row::Row;
 use crate::issue::{Code, Issue, Problem};
 use crate::validate::pipeline::{self, Verdict};
 use crate::validate::references::References;
@@ -147,7 +149,54 @@ fn unreadable(error: &io::Error) -> Result<Problem, Failure> {
     }
 }
 
+/// Where a row stands.
+pub struct RowAt<'b> {
+    /// The data row, counted from 1.
+    pub row: u64,
+    /// The physical line on which it starts.
+    pub line: u64,
+    /// The row as it stands in the file, without its line end.
+    pub raw: &'b [u8],
+}
+
 impl Loaded {
+    /// Calls `each` with every row in file order: its number, its place, its bytes as they stand in the file, the
+    /// row (none where it cannot be read), and what is wrong with it so far.
+    ///
+    /// # Errors
+    /// A header that leaves the rows without a meaning, a file that breaks off, or what `each` returns.
+    pub fn each_row(
+        &mut self,
+        mut each: impl FnMut(RowAt<'_>, Option<Row<'_>>, Vec<Problem>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let invalid = |problem: &Problem| {
+            let message = format!("the input cannot be read: {}", problem.message);
+            Failure::new(Exit::Invalid, message)
+        };
+        let Some(mut blocks) = self.blocks.take() else {
+            let first = self.problems.first();
+            return Err(first.map_or_else(|| Failure::internal("the input is read"), invalid));
+        };
+        let mut row = 0;
+        loop {
+            let block = match blocks.next_block() {
+                Ok(Some(block)) => block,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(invalid(&unreadable(&error)?)),
+            };
+            let mut outcome = Ok(());
+            for_each_row(&block, &self.layout, |at, parsed, problems| {
+                row += 1;
+                if outcome.is_ok() {
+                    let raw = &block.bytes[at.bytes];
+                    let line = at.line;
+                    outcome = each(RowAt { row, line, raw }, parsed, problems);
+                }
+            });
+            outcome?;
+        }
+    }
+
     /// Checks every row and tells `listener` what is found, in file order.
     ///
     /// # Errors

@@ -5,10 +5,13 @@
 //! exists. Every command returns an [`exit::Exit`] or an [`exit::Failure`]; [`main`] alone prints the
 //! failure and ends the process.
 
+pub mod aftercare;
 pub mod args;
 pub mod catalog;
+pub mod completions;
 pub mod config;
 pub mod exit;
+pub mod export;
 pub mod import;
 pub mod interrupt;
 pub mod load;
@@ -107,7 +110,10 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
         Command::Validate(args) => validate::run(&args, &cli.shared, printer),
         Command::Import(args) => import::run(&args, &cli.shared, printer),
         Command::Status(args) => status::run(&args, printer),
+        Command::Export(args) => export::run(&args, &cli.shared, printer),
         Command::Catalog(args) => catalog::run(&args, &cli.shared, printer),
         Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
+        Command::Completions(args) => Ok(completions::run(&args, printer)),
+        Command::Man(args) => completions::man(&args, printer),
     }
 }

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::{Region, Shared};
+use super::args::{Calls, Region, Shared};
 use super::exit::Failure;
 use crate::catalog::Catalog;
 use crate::input::mapping::Mapping;
+use crate::results::fold::Folded;
 use crate::secret::SecretText;
-use crate::tray::http::{Endpoints, parse_url};
+use crate::tray::client::{Client, Retries};
+use crate::tray::http::{Endpoints, Http, parse_url};
+use crate::tray::limiter::{Limiter, Pace};
 
 /// Where the master token may come from, apart from `--master-token-file`.
 pub const TOKEN_VARIABLE: &str = "TRAY_MASTER_TOKEN";
@@ -89,6 +92,37 @@ fn unreadable_token(path: &Path, error: &std::io::Error) -> Failure {
             .hint("it takes the name of a file that holds the token, never the token itself");
     }
     Failure::usage(format!("the master token: {error}"))
+}
+
+/// A client that calls these endpoints at the asked pace.
+///
+/// # Errors
+/// When TLS cannot be set up.
+pub fn client(endpoints: &Endpoints, calls: &Calls) -> Result<Client<Http>, Failure> {
+    let http = Http::new(endpoints.clone(), calls.timeout)
+        .map_err(|error| Failure::internal(format!("cannot set up TLS: {error}")))?;
+    let pace = Pace {
+        rate: calls.rate.0,
+        burst: calls.burst,
+    };
+    Ok(Client::new(
+        http,
+        Limiter::new(pace),
+        calls.concurrency as usize,
+        Retries::default(),
+        fastrand::Rng::new(),
+    ))
+}
+
+/// Says so where a results file that is to be written had a torn last line.
+pub fn warn_of_torn_line(path: &Path, folded: &Folded) {
+    if folded.torn > 0 {
+        tracing::warn!(
+            "the last line of {} was torn ({} bytes); it is dropped, and what it was about is looked up in Tray",
+            path.display(),
+            folded.torn
+        );
+    }
 }
 
 /// The catalog's directory: as given, else `catalog` beside the input, else in the working directory.

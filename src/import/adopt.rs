@@ -9,39 +9,26 @@ use super::users::Cell;
 use crate::results::record::Step;
 use crate::secret::SecretValue;
 use crate::tray::operations::{
-    self as ops, AUTHENTICATIONS, Connection, ListedAuthentication, ListedInstance, OWNED,
+    self as ops, AUTHENTICATIONS, Connection, ListedAuthentication, ListedInstance,
     SOLUTION_INSTANCES,
 };
 use crate::tray::outcome::Trouble;
+use crate::tray::owned::{Owned, Reading, cannot_be_paged};
 use crate::tray::transport::Transport;
 
-/// What an end user owned when this run first had to do with them.
-#[derive(Debug)]
-pub struct Owned {
-    authentications: Vec<ListedAuthentication>,
-    /// Whether Tray's list of authentications was cut short: it cannot be paged (`tray-api.md` 2.2).
-    truncated: bool,
-    instances: Vec<ListedInstance>,
+/// The authentication of this name in this environment.
+pub(super) fn authentication_of(owned: &Owned, name: &str, environment_id: &str) -> Settled {
+    matching(&owned.authentications, name, environment_id)
 }
 
-impl Owned {
-    /// The authentication of this name in this environment.
-    pub fn authentication(&self, name: &str, environment_id: &str) -> Settled {
-        matching(&self.authentications, name, environment_id)
-    }
-
-    /// Whether an authentication that is not listed may exist all the same.
-    pub fn is_truncated(&self) -> bool {
-        self.truncated
-    }
-
-    /// The instances of this name of this solution.
-    pub fn instances(&self, solution_id: &str, name: &str) -> Vec<&ListedInstance> {
-        self.instances
-            .iter()
-            .filter(|i| i.solution.id == solution_id && i.name == name)
-            .collect()
-    }
+/// The instances of this name of this solution.
+pub(super) fn instances_of<'o>(
+    owned: &'o Owned,
+    solution_id: &str,
+    name: &str,
+) -> Vec<&'o ListedInstance> {
+    let same = |i: &&ListedInstance| i.solution.id == solution_id && i.name == name;
+    owned.instances.iter().filter(same).collect()
 }
 
 fn matching(listed: &[ListedAuthentication], name: &str, environment_id: &str) -> Settled {
@@ -62,30 +49,15 @@ impl<T: Transport> Engine<T> {
         if let Some(owned) = &*held {
             return Ok(Arc::clone(owned));
         }
-        let variables = || ops::paged(None, None);
-        let data = self
-            .as_user(cell, user_id, &OWNED, variables, run, None)
-            .await?;
-        let listed: Connection<ListedAuthentication> =
-            ops::part(&data, &["viewer", "authentications"]).map_err(Trouble::Open)?;
-        let page: Connection<ListedInstance> =
-            ops::part(&data, &["viewer", "solutionInstances"]).map_err(Trouble::Open)?;
-        let (truncated, more, next) = (listed.has_more(), page.has_more(), page.next());
-        let mut instances: Vec<ListedInstance> = page.nodes().collect();
-        if more && next.is_none() {
-            return Err(cannot_be_paged());
+        let mut reading = Reading::default();
+        while let Some(operation) = reading.operation() {
+            let variables = || reading.variables();
+            let data = self
+                .as_user(cell, user_id, operation, variables, run, None)
+                .await?;
+            reading.take(&data)?;
         }
-        if let Some(after) = next {
-            instances.extend(
-                self.instances_from(cell, user_id, None, Some(after), run)
-                    .await?,
-            );
-        }
-        let owned = Arc::new(Owned {
-            authentications: listed.nodes().collect(),
-            truncated,
-            instances,
-        });
+        let owned = Arc::new(reading.finish());
         *held = Some(Arc::clone(&owned));
         Ok(owned)
     }
@@ -127,31 +99,18 @@ impl<T: Transport> Engine<T> {
         name: &str,
         run: &mut Run,
     ) -> Result<Vec<ListedInstance>, Trouble> {
-        let mut found = self
-            .instances_from(cell, user_id, Some(solution_id), None, run)
-            .await?;
-        found.retain(|i| i.solution.id == solution_id && i.name == name);
-        Ok(found)
-    }
-
-    async fn instances_from(
-        &self,
-        cell: &Cell,
-        user_id: &str,
-        solution_id: Option<&str>,
-        mut after: Option<String>,
-        run: &mut Run,
-    ) -> Result<Vec<ListedInstance>, Trouble> {
         let mut found = Vec::new();
+        let mut after = None;
         loop {
-            let variables = || ops::solution_instances(solution_id, after.as_deref());
+            let variables = || ops::solution_instances(Some(solution_id), after.as_deref());
             let data = self
                 .as_user(cell, user_id, &SOLUTION_INSTANCES, variables, run, None)
                 .await?;
             let page: Connection<ListedInstance> =
                 ops::part(&data, &["viewer", "solutionInstances"]).map_err(Trouble::Open)?;
             let (more, next) = (page.has_more(), page.next());
-            found.extend(page.nodes());
+            let same = |i: &ListedInstance| i.solution.id == solution_id && i.name == name;
+            found.extend(page.nodes().filter(same));
             if !more {
                 return Ok(found);
             }
@@ -161,10 +120,6 @@ impl<T: Transport> Engine<T> {
             after = next;
         }
     }
-}
-
-fn cannot_be_paged() -> Trouble {
-    Trouble::Refused("the list of instances cannot be paged".to_owned())
 }
 
 /// Tray has two of what should be one.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::adopt::{several, truncated};
+use super::adopt::{authentication_of, several, truncated};
 use super::ending::{Ending, code};
 use super::engine::{Engine, Run};
 use super::feed::WorkRow;
@@ -98,10 +98,10 @@ impl<T: Transport> Engine<T> {
             .owned(cell, user_id, run)
             .await
             .map_err(|trouble| self.ending(&trouble, STEP, &redactor(row)))?;
-        match owned.authentication(&row.auth_name, &row.environment_id) {
+        match authentication_of(&owned, &row.auth_name, &row.environment_id) {
             Settled::Found(id) => Ok(Some(id)),
             Settled::Several => Err(several_authentications()),
-            Settled::Nothing if owned.is_truncated() => Err(truncated()),
+            Settled::Nothing if owned.truncated => Err(truncated()),
             Settled::Nothing
                 if row.hidden
                     && self.was_found(cell).await

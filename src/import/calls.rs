@@ -2,7 +2,7 @@
 
 use super::ending::Ending;
 use super::engine::{Engine, Run};
-use super::stop::Reason;
+use super::stop::{Reason, Stop};
 use super::users::Cell;
 use crate::results::record::Step;
 use crate::secret::{Redactor, SecretText, SecretValue};
@@ -12,7 +12,7 @@ use crate::tray::outcome::Trouble;
 use crate::tray::transport::Transport;
 
 /// Refused tokens of one call, with nothing that explains it, after which it is given up.
-const MOST_REFUSALS: u32 = 10;
+pub const MOST_REFUSALS: u32 = 10;
 
 impl<T: Transport> Engine<T> {
     /// Calls Tray as an end user. A refused token is renewed; `run` pays for the calls. The first attempt
@@ -122,24 +122,9 @@ impl<T: Transport> Engine<T> {
         Ok(token)
     }
 
-    /// A refused master token ends the run at once; anything else is the row's affair.
+    /// See [`master_trouble`].
     pub(super) fn master_trouble(&self, trouble: Trouble) -> Trouble {
-        match trouble {
-            Trouble::TokenRefused {
-                message,
-                by_gateway: true,
-            } => {
-                let shown = Redactor::default().clean(&message);
-                self.stop.because(Reason::TokenRefused(shown));
-                Trouble::TokenRefused {
-                    message,
-                    by_gateway: true,
-                }
-            }
-            // a GraphQL error that reads like it may be about this one user
-            Trouble::TokenRefused { message, .. } => Trouble::Refused(message),
-            other => other,
-        }
+        master_trouble(&self.stop, trouble)
     }
 
     /// Trouble before a creating call could leave. What the results have as `sent` from a send that was found
@@ -167,5 +152,26 @@ impl<T: Transport> Engine<T> {
             return Ending::Stopped;
         }
         Ending::of_trouble(trouble, step, redactor)
+    }
+}
+
+/// What trouble with the master token means: refused by the gateway, it ends the run at once; anything else is
+/// the affair of whom the call was about.
+pub fn master_trouble(stop: &Stop, trouble: Trouble) -> Trouble {
+    match trouble {
+        Trouble::TokenRefused {
+            message,
+            by_gateway: true,
+        } => {
+            let shown = Redactor::default().clean(&message);
+            stop.because(Reason::TokenRefused(shown));
+            Trouble::TokenRefused {
+                message,
+                by_gateway: true,
+            }
+        }
+        // a GraphQL error that reads like it may be about this one user
+        Trouble::TokenRefused { message, .. } => Trouble::Refused(message),
+        other => other,
     }
 }

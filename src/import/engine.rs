@@ -14,9 +14,11 @@ use super::feed::{Item, WorkRow};
 use super::group::{Gathering, Member};
 use super::stop::{Reason, Stop};
 use super::tally::{MaxFailures, Tally};
+use super::telling::Telling;
 use super::users::{Cell, Users, is_open};
 use crate::batch::Index;
 use crate::batch::plan::Plan;
+use crate::results::facts::Checker;
 use crate::results::fold::SeenUser;
 use crate::results::journal::Journal;
 use crate::results::record::{Progress, State, Step};
@@ -102,6 +104,7 @@ pub struct Engine<T> {
     pub(super) now: fn() -> Timestamp,
     pub(super) users: Users,
     pub(super) hidden: HiddenListing,
+    pub(super) checker: Checker,
     /// How many rows the feed is to bring.
     work: u64,
     gatherings: Mutex<HashMap<u32, Gathering>>,
@@ -117,6 +120,7 @@ pub struct Run {
     pub(super) progress: Progress,
     /// The state that the results hold.
     pub(super) recorded: Option<State>,
+    pub(super) telling: Telling,
 }
 
 impl Run {
@@ -134,6 +138,7 @@ impl<T: Transport> Engine<T> {
         Engine {
             client: parts.client,
             journal: parts.journal,
+            checker: Checker::new(&parts.master),
             master: parts.master,
             index: parts.index,
             prior: Mutex::new(parts.prior),
@@ -303,8 +308,13 @@ impl<T: Transport> Engine<T> {
 
     fn run_of(&self, row: &WorkRow) -> Run {
         let mut prior = self.prior.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = prior.remove(&row.key.0).map(|(_, progress)| progress);
+        let mut known = prior.remove(&row.key.0).map(|(_, progress)| progress);
+        if let Some(progress) = &mut known {
+            // the fold has heard it, and a later line must not unsay the end user's new id
+            progress.lost.remove(Step::User);
+        }
         Run {
+            telling: Telling::of(row, known.as_ref()),
             row: row.row,
             line: row.line,
             key: row.key,

@@ -9,6 +9,7 @@ use super::engine::{Engine, Run};
 use super::feed::Placement;
 use super::instance::{user_id_of, wanted};
 use super::recording::last_done;
+use super::slots::{differing, leave_alone};
 use super::users::{is_open, is_ours};
 use crate::results::record::{Id, State, Step};
 use crate::tray::transport::Transport;
@@ -67,6 +68,7 @@ impl<T: Transport> Engine<T> {
                 Member::Done { instance } => known_instance = instance,
             }
         }
+        self.tell_of_instance(&mut runs, &placements);
         if let Some(why) = why {
             match self.settle_before_holding(&mut runs, &placements).await {
                 Ok(()) => self.hold(&mut runs, &why).await,
@@ -113,6 +115,7 @@ impl<T: Transport> Engine<T> {
         let Some(found) = settled.await? else {
             return Ok(());
         };
+        leave_alone(runs, &differing(&found, &wanted));
         // those that were sent together; others are no part of the instance yet
         for run in runs.iter_mut().filter(|run| open(run)) {
             run.progress.instance_id = Some(Id::new(&found.id));

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::adopt::several;
+use super::adopt::{instances_of, several};
 use super::ending::{Ending, code};
 use super::engine::{Engine, Run};
 use super::feed::Placement;
@@ -24,6 +24,8 @@ pub(super) struct Wanted {
     pub(super) name: String,
     pub(super) auths: Vec<SlotValue>,
     pub(super) config: Vec<SlotValue>,
+    /// Auth slots whose authentication was lost and made again: what they hold is no more.
+    pub(super) lost: Vec<String>,
 }
 
 /// The instance, and how we came by it.
@@ -51,6 +53,7 @@ impl<T: Transport> Engine<T> {
         for run in runs.iter_mut() {
             run.progress.instance_id = Some(Id::new(&had.id));
             run.progress.enabled = Some(had.enabled);
+            run.progress.lost.remove(Step::Authentication);
         }
         if !enable || had.enabled {
             let step = if had.enabled {
@@ -100,7 +103,10 @@ impl<T: Transport> Engine<T> {
             Some((id.to_string(), run.progress.created.has(Step::Instance)))
         });
         if let Some((id, ours)) = recorded.or(known) {
-            let complete = runs.iter().all(|run| run.progress.instance_id.is_some());
+            let in_place = |run: &Run| {
+                run.progress.instance_id.is_some() && !run.progress.lost.has(Step::Authentication)
+            };
+            let complete = runs.iter().all(in_place);
             if complete {
                 let enabled = runs.iter().any(|run| run.progress.enabled == Some(true));
                 let adopted = false;
@@ -124,15 +130,11 @@ impl<T: Transport> Engine<T> {
                 .owned(cell, user_id, lead)
                 .await
                 .map_err(|trouble| self.ending(&trouble, Step::Instance, &Redactor::default()))?;
-            match owned
-                .instances(&wanted.solution_id, &wanted.name)
-                .as_slice()
-            {
+            match instances_of(&owned, &wanted.solution_id, &wanted.name).as_slice() {
                 [] => {}
                 [found] => {
                     let found = (*found).clone();
-                    self.fill(&mut runs[0], wanted, &found, cell, user_id)
-                        .await?;
+                    self.fill(runs, wanted, &found, cell, user_id).await?;
                     for run in runs.iter_mut() {
                         run.progress.adopted.add(Step::Instance);
                     }
@@ -326,8 +328,7 @@ impl<T: Transport> Engine<T> {
                 ),
             ));
         };
-        self.fill(&mut runs[0], wanted, &found, cell, user_id)
-            .await?;
+        self.fill(runs, wanted, &found, cell, user_id).await?;
         for run in runs.iter_mut() {
             if run.progress.instance_id.is_some() {
                 continue;
@@ -388,8 +389,12 @@ pub(super) fn wanted(runs: &[Run], placements: &[Placement]) -> Wanted {
         name: placements[0].instance_name.clone(),
         auths: Vec::with_capacity(runs.len()),
         config: Vec::new(),
+        lost: Vec::new(),
     };
     for (run, placement) in runs.iter().zip(placements) {
+        if run.progress.lost.has(Step::Authentication) {
+            wanted.lost.push(placement.slot.clone());
+        }
         if let Some(id) = &run.progress.authentication_id {
             wanted.auths.push((placement.slot.clone(), id.to_string()));
         }

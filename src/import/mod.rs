@@ -19,7 +19,8 @@
 //!
 //! [`engine`] runs the pool, [`feed`] brings the rows; [`user`], [`authentication`], [`group`] and [`instance`] are the
 //! steps; [`settle`], [`adopt`] and [`slots`] find out and respect what exists; [`users`] remembers end users,
-//! [`calls`] has their tokens, [`recording`] writes everything down, [`tally`] counts.
+//! [`calls`] has their tokens, [`recording`] writes everything down, with what [`telling`] tells `verify`, [`tally`]
+//! counts.
 
 pub mod adopt;
 pub mod authentication;
@@ -34,5 +35,6 @@ pub mod settle;
 pub mod slots;
 pub mod stop;
 pub mod tally;
+pub mod telling;
 pub mod user;
 pub mod users;

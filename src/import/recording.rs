@@ -4,7 +4,7 @@ use super::ending::Ending;
 use super::engine::{Engine, Run};
 use super::stop::Reason;
 use super::users::{is_open, is_ours};
-use crate::results::record::{State, Step, write_line};
+use crate::results::record::{State, Step, write_telling_line};
 use crate::tray::client::Slot;
 use crate::tray::transport::Transport;
 
@@ -14,13 +14,15 @@ impl<T: Transport> Engine<T> {
         let mut lines = Vec::with_capacity(320 * runs.len());
         let now = (self.now)();
         for run in runs.iter() {
-            write_line(
+            let (authentication, instance) = run.telling.due(&run.progress);
+            write_telling_line(
                 &mut lines,
-                run.row,
-                run.key,
+                (run.row, run.key),
                 &run.external_user_id,
                 &run.progress,
                 now,
+                authentication,
+                instance,
             );
         }
         if let Err(error) = self.journal.write(lines).await {
@@ -33,6 +35,7 @@ impl<T: Transport> Engine<T> {
         for run in runs.iter_mut() {
             self.tally.moved(run.recorded, run.progress.state);
             run.recorded = Some(run.progress.state);
+            run.telling.told(&run.progress);
         }
         Ok(())
     }

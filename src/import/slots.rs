@@ -8,7 +8,9 @@ use super::instance::Wanted;
 use super::users::Cell;
 use crate::results::record::Step;
 use crate::secret::Redactor;
-use crate::tray::operations::{self as ops, ListedInstance, SlotValue, UPDATE_SOLUTION_INSTANCE};
+use crate::tray::operations::{
+    self as ops, ListedInstance, SlotValue, UPDATE_SOLUTION_INSTANCE, readings,
+};
 use crate::tray::transport::Transport;
 
 impl<T: Transport> Engine<T> {
@@ -22,7 +24,7 @@ impl<T: Transport> Engine<T> {
         cell: &Cell,
         user_id: &str,
     ) -> Result<(), Ending> {
-        let filled = self.fill(&mut runs[0], wanted, found, cell, user_id).await;
+        let filled = self.fill(runs, wanted, found, cell, user_id).await;
         filled.map_err(|ending| match ending {
             Ending::Failed(mut error) if error.code != code::INSTANCE_CONFLICT => {
                 error.message = format!(
@@ -41,7 +43,7 @@ impl<T: Transport> Engine<T> {
     /// is a conflict; a config value that differs may be the end user's own choice and is left alone.
     pub(super) async fn fill(
         &self,
-        run: &mut Run,
+        runs: &mut [Run],
         wanted: &Wanted,
         found: &ListedInstance,
         cell: &Cell,
@@ -57,12 +59,20 @@ impl<T: Transport> Engine<T> {
             .iter()
             .map(|value| (value.external_id.clone(), as_json_text(&value.value)))
             .collect();
-        let before = (auths.len(), config.len());
+        let before = (auths.clone(), config.len());
         for (slot, id) in &wanted.auths {
-            match auths.iter().find(|(name, _)| name == slot) {
-                None => auths.push((slot.clone(), id.clone())),
-                Some((_, other)) if other == id => {}
-                Some((_, other)) => {
+            let at = auths.iter().position(|(name, _)| name == slot);
+            let held = at.map(|at| auths[at].1.clone());
+            match (held, at) {
+                (None, _) | (_, None) => auths.push((slot.clone(), id.clone())),
+                (Some(other), _) if other == *id => {}
+                (Some(other), Some(at))
+                    if wanted.lost.contains(slot)
+                        && self.is_gone(cell, user_id, &other, &mut runs[0]).await? =>
+                {
+                    auths[at].1.clone_from(id);
+                }
+                (Some(other), _) => {
                     return Err(Ending::failed(
                         code::INSTANCE_CONFLICT,
                         Step::Instance,
@@ -82,8 +92,9 @@ impl<T: Transport> Engine<T> {
                 Some(listed) if same_config(&listed.value, value) => {}
                 Some(_) => {
                     self.tally.differing_config();
+                    leave_alone(runs, std::slice::from_ref(slot));
                     tracing::warn!(
-                        row = run.row,
+                        row = runs[0].row,
                         instance_id = found.id,
                         slot,
                         "the instance exists with another value in this config slot; it is left as it is"
@@ -91,11 +102,11 @@ impl<T: Transport> Engine<T> {
                 }
             }
         }
-        if (auths.len(), config.len()) == before {
+        if (&auths, config.len()) == (&before.0, before.1) {
             return Ok(());
         }
-        // a list that has not grown is left out: Tray then leaves those slots alone, to the letter
-        let auths = (auths.len() > before.0).then_some(auths.as_slice());
+        // a list that is as it was is left out: Tray then leaves those slots alone, to the letter
+        let auths = (auths != before.0).then_some(auths.as_slice());
         let config = (config.len() > before.1).then_some(config.as_slice());
         let variables = || ops::fill_slots(&found.id, auths, config);
         self.as_user(
@@ -103,25 +114,52 @@ impl<T: Transport> Engine<T> {
             user_id,
             &UPDATE_SOLUTION_INSTANCE,
             variables,
-            run,
+            &mut runs[0],
             None,
         )
         .await
         .map(|_| ())
         .map_err(|trouble| self.ending(&trouble, Step::Instance, &Redactor::default()))
     }
+
+    /// Whether the end user does not have this authentication any more.
+    async fn is_gone(
+        &self,
+        cell: &Cell,
+        user_id: &str,
+        id: &str,
+        run: &mut Run,
+    ) -> Result<bool, Ending> {
+        let listed = self
+            .list_authentications(cell, user_id, run)
+            .await
+            .map_err(|trouble| self.ending(&trouble, Step::Instance, &Redactor::default()))?;
+        Ok(!listed.has_more() && listed.nodes().all(|own| own.id != id))
+    }
 }
 
-/// A config value as read back is JSON text or plain text (`tray-api.md` 3.1): equal if either reading is.
+/// Config slots that an instance does not have as wanted.
+pub(super) fn differing(found: &ListedInstance, wanted: &Wanted) -> Vec<String> {
+    let as_wanted = |slot: &str, value: &str| {
+        let mut own = found.config_values.iter();
+        own.any(|own| own.external_id == slot && same_config(&own.value, value))
+    };
+    let differs = |(slot, value): &&SlotValue| !as_wanted(slot, value);
+    let differing = wanted.config.iter().filter(differs);
+    differing.map(|(slot, _)| slot.clone()).collect()
+}
+
+/// The values of these config slots are the end user's own affair.
+pub(super) fn leave_alone(runs: &mut [Run], slots: &[String]) {
+    for run in runs {
+        slots.iter().for_each(|slot| run.telling.leave_alone(slot));
+    }
+}
+
+/// Whether a config value as listed is the wanted one, in either reading.
 fn same_config(listed: &Value, wanted: &str) -> bool {
     let wanted: Value = serde_json::from_str(wanted).unwrap_or(Value::Null);
-    if *listed == wanted {
-        return true;
-    }
-    let Some(text) = listed.as_str() else {
-        return false;
-    };
-    serde_json::from_str::<Value>(text).is_ok_and(|value| value == wanted)
+    readings(listed).contains(&wanted)
 }
 
 /// A config value as read back, as JSON text to send again.

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::adopt::Owned;
 use super::ending::{Ending, leaves_open, leaves_ours};
 use crate::batch::Index;
 use crate::batch::plan::{Plan, Todo};
 use crate::results::fold::SeenUser;
 use crate::results::record::{Progress, State, Step};
 use crate::secret::SecretText;
+use crate::tray::owned::Owned;
 use crate::validate::identity::DigestMap;
 
 /// How we came by an end user.
@@ -238,7 +238,7 @@ impl Users {
 }
 
 /// Whether a creation of this step may have happened without the results knowing its outcome.
-pub(super) fn is_open(progress: &Progress, step: Step) -> bool {
+pub fn is_open(progress: &Progress, step: Step) -> bool {
     match progress.state {
         State::Sent => progress.step == Some(step),
         State::Failed => progress
@@ -250,7 +250,7 @@ pub(super) fn is_open(progress: &Progress, step: Step) -> bool {
 }
 
 /// Whether what turns up where a creation of this step is open was made by this batch.
-pub(super) fn is_ours(progress: &Progress, step: Step) -> bool {
+pub fn is_ours(progress: &Progress, step: Step) -> bool {
     match progress.state {
         State::Sent => progress.step == Some(step),
         State::Failed => progress

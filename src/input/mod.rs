@@ -8,6 +8,7 @@
 //! contract's names, and no more.
 
 pub mod blocks;
+pub mod cells;
 pub mod fields;
 pub mod json;
 pub mod layout;

@@ -246,7 +246,7 @@ fn json_row<'a>(
 }
 
 /// The value at a key, or at a dotted path where no key has that name.
-fn lookup<'m>(map: &'m Map<String, Value>, path: &str) -> Option<&'m Value> {
+pub(super) fn lookup<'m>(map: &'m Map<String, Value>, path: &str) -> Option<&'m Value> {
     if let Some(value) = map.get(path) {
         return Some(value);
     }

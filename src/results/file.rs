@@ -82,15 +82,7 @@ impl ResultsFile {
             .map_err(io)?;
         file.seek(SeekFrom::Start(0)).map_err(io)?;
         let folded = understand(&file, path)?;
-        if let Some(header) = &folded.header
-            && header.endpoint != endpoint
-        {
-            return Err(FileError::Endpoint {
-                path: path.to_owned(),
-                theirs: header.endpoint.clone(),
-                ours: endpoint.to_owned(),
-            });
-        }
+        of_endpoint(&folded, path, endpoint)?;
         if folded.torn > 0 {
             file.set_len(folded.whole).map_err(io)?;
             file.sync_all().map_err(io)?;
@@ -183,6 +175,27 @@ pub fn read(path: &Path) -> Result<Folded, FileError> {
         source,
     })?;
     understand(&file, path)
+}
+
+/// [`read`] of a file whose ids are to be used: it must be of this endpoint.
+///
+/// # Errors
+/// A file that cannot be read or understood, or of another endpoint.
+pub fn read_of(path: &Path, endpoint: &str) -> Result<Folded, FileError> {
+    let folded = read(path)?;
+    of_endpoint(&folded, path, endpoint)?;
+    Ok(folded)
+}
+
+fn of_endpoint(folded: &Folded, path: &Path, endpoint: &str) -> Result<(), FileError> {
+    match &folded.header {
+        Some(header) if header.endpoint != endpoint => Err(FileError::Endpoint {
+            path: path.to_owned(),
+            theirs: header.endpoint.clone(),
+            ours: endpoint.to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn understand(file: &File, path: &Path) -> Result<Folded, FileError> {

@@ -33,6 +33,10 @@ pub struct SeenUser {
 
 impl SeenUser {
     fn see(&mut self, progress: &Progress) {
+        if progress.lost.has(Step::User) {
+            // gone from Tray, and to be made again
+            *self = SeenUser::default();
+        }
         match &progress.user_id {
             Some(id) => {
                 self.id = Some(id.clone());

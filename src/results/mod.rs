@@ -13,7 +13,9 @@
 //! The format is that of the contract: one header, then one line for each change of a row, each line
 //! holding all that is known of the row. So the last line of a row is its state, and [`fold`] is one pass.
 
+pub mod facts;
 pub mod file;
 pub mod fold;
 pub mod journal;
 pub mod record;
+pub mod users;

@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::facts::{AuthenticationFacts, InstanceFacts};
 use crate::validate::identity::{Key, user_digest};
 
 /// The version of the format that this tool writes. It reads no other.
@@ -93,6 +94,11 @@ impl Steps {
     /// Adds a step.
     pub fn add(&mut self, step: Step) {
         self.0 |= 1 << step as u8;
+    }
+
+    /// Takes a step out.
+    pub fn remove(&mut self, step: Step) {
+        self.0 &= !(1 << step as u8);
     }
 
     /// Whether the step is in the set.
@@ -208,6 +214,9 @@ pub struct Progress {
     pub created: Steps,
     /// What this batch found.
     pub adopted: Steps,
+    /// What Tray has lost since and is to be made again: `verify --fix` found it missing. An authentication
+    /// stays lost until its new one is in the instance's slot.
+    pub lost: Steps,
     /// Calls made for the row, over all runs.
     pub attempts: u32,
     /// Why it failed.
@@ -236,6 +245,7 @@ impl Progress {
             enabled: None,
             created: Steps::default(),
             adopted: Steps::default(),
+            lost: Steps::default(),
             attempts: 0,
             error: None,
             why: None,
@@ -284,12 +294,25 @@ struct Line<'a> {
     created: Steps,
     #[serde(default, skip_serializing_if = "Steps::is_empty")]
     adopted: Steps,
+    #[serde(default, skip_serializing_if = "Steps::is_empty")]
+    lost: Steps,
     attempts: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Box<RowError>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<Box<str>>,
     at: Timestamp,
+}
+
+/// A row's line, and what is told with it of the row's objects. Read again by [`super::facts`] alone.
+#[derive(Serialize)]
+struct Telling<'a> {
+    #[serde(flatten)]
+    line: Line<'a>,
+    #[serde(flatten)]
+    authentication: Option<&'a AuthenticationFacts>,
+    #[serde(flatten)]
+    instance: Option<&'a InstanceFacts>,
 }
 
 /// Appends a row's line to `out`.
@@ -301,7 +324,46 @@ pub fn write_line(
     progress: &Progress,
     at: Timestamp,
 ) {
-    let line = Line {
+    append(out, &line(row, key, external_user_id, progress, at));
+}
+
+/// Appends a row's line that tells more than [`write_line`]'s.
+pub fn write_telling_line(
+    out: &mut Vec<u8>,
+    (row, key): (u64, Key),
+    external_user_id: &str,
+    progress: &Progress,
+    at: Timestamp,
+    authentication: Option<&AuthenticationFacts>,
+    instance: Option<&InstanceFacts>,
+) {
+    let line = line(row, key, external_user_id, progress, at);
+    if authentication.is_none() && instance.is_none() {
+        return append(out, &line);
+    }
+    let telling = Telling {
+        line,
+        authentication,
+        instance,
+    };
+    append(out, &telling);
+}
+
+fn append(out: &mut Vec<u8>, line: &impl Serialize) {
+    // writing to memory, of types that always serialise
+    if serde_json::to_writer(&mut *out, line).is_ok() {
+        out.push(b'\n');
+    }
+}
+
+fn line<'a>(
+    row: u64,
+    key: Key,
+    external_user_id: &'a str,
+    progress: &Progress,
+    at: Timestamp,
+) -> Line<'a> {
+    Line {
         r#type: Cow::Borrowed("row"),
         row,
         key: Cow::Owned(key.to_string()),
@@ -314,14 +376,11 @@ pub fn write_line(
         enabled: progress.enabled,
         created: progress.created,
         adopted: progress.adopted,
+        lost: progress.lost,
         attempts: progress.attempts,
         error: progress.error.clone(),
         why: progress.why.clone(),
         at,
-    };
-    // writing to memory, of types that always serialise
-    if serde_json::to_writer(&mut *out, &line).is_ok() {
-        out.push(b'\n');
     }
 }
 
@@ -357,6 +416,7 @@ pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
         enabled: line.enabled,
         created: line.created,
         adopted: line.adopted,
+        lost: line.lost,
         attempts: line.attempts,
         error: line.error,
         why: line.why,
@@ -367,6 +427,23 @@ pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
         user: user_digest(&line.external_user_id),
         progress,
     })
+}
+
+/// Of a row's line, only whose it is: its key, and its end user's `externalUserId`.
+///
+/// # Errors
+/// What is wrong with the line.
+pub fn read_names(line: &[u8]) -> Result<(Key, Cow<'_, str>), String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Names<'a> {
+        key: Cow<'a, str>,
+        #[serde(borrow)]
+        external_user_id: Cow<'a, str>,
+    }
+    let names: Names<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let key = Key::parse(&names.key).ok_or("its key is not one of this tool's")?;
+    Ok((key, names.external_user_id))
 }
 
 #[cfg(test)]

@@ -243,7 +243,7 @@ pub fn users(external_user_id: Option<&str>, after: Option<&str>) -> SecretValue
     paged(criteria, after)
 }
 
-/// Variables of [`SOLUTION_INSTANCES`].
+/// Variables of [`SOLUTION_INSTANCES`] of one solution, or of all.
 pub fn solution_instances(solution_id: Option<&str>, after: Option<&str>) -> SecretValue {
     let criteria = solution_id.map(|id| json!({"solutionId": id}));
     paged(criteria, after)
@@ -368,6 +368,14 @@ pub struct ListedConfigValue {
     /// (`tray-api.md` 3.1).
     #[serde(default)]
     pub value: Value,
+}
+
+/// What a config value as listed may stand for: it is read back as JSON text or as plain text
+/// (`tray-api.md` 3.1).
+pub fn readings(listed: &Value) -> Vec<Value> {
+    let text = listed.as_str();
+    let parsed = text.and_then(|text| serde_json::from_str(text).ok());
+    std::iter::once(listed.clone()).chain(parsed).collect()
 }
 
 /// A solution as listed.

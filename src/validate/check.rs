@@ -7,7 +7,7 @@ use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
 
 use super::convert::assemble;
-use super::identity::{Key, digest, user_digest};
+use super::identity::{Identity, Key, digest, user_digest};
 use crate::catalog::schema::Schema;
 use crate::catalog::{AuthType, Catalog, Entry, Environment, NoEntry, NoEnvironment};
 use crate::input::fields::Field;
@@ -76,6 +76,17 @@ pub fn group_of(row: &Row<'_>) -> Option<u128> {
     let user = row.text(Field::ExternalUserId)?;
     let solution = row.text(Field::SolutionId)?;
     Some(digest("group", &[user, solution, instance_name(row)]))
+}
+
+/// The service environment of a row, as far as it can be told without judging the rest of it: with it, [`facts`]
+/// says who the row is, even where its credentials have been taken out of the file.
+pub fn environment_of<'c>(catalog: &'c Catalog, row: &Row<'_>) -> Option<&'c Environment> {
+    row.text(Field::ExternalUserId)?;
+    let connector = row.text(Field::Connector)?;
+    let entry = catalog
+        .entry(connector, row.text(Field::ConnectorVersion)?)
+        .ok()?;
+    entry.environment(row.text(Field::Environment)).ok()
 }
 
 /// Judges one row. Everything that is wrong is added to `problems`; where there is nothing, the row's
@@ -160,19 +171,16 @@ pub fn facts(row: &Row<'_>, environment: &Environment) -> Facts {
     let solution = row.text(Field::SolutionId);
     let slot = text(Field::AuthExternalId);
     let instance = solution.map_or("", |_| instance_name(row));
-    let key = digest(
-        "row",
-        &[
-            user_id,
-            &environment.id,
-            &name,
-            solution.unwrap_or_default(),
-            instance,
-            slot,
-        ],
-    );
+    let identity = Identity {
+        external_user_id: user_id,
+        environment_id: &environment.id,
+        auth_name: &name,
+        solution_id: solution.unwrap_or_default(),
+        instance_name: instance,
+        slot,
+    };
     Facts {
-        key: Key(key),
+        key: identity.key(),
         user: user_digest(user_id),
         group,
         authentication: digest("authentication", &[user_id, &environment.id, &name]),

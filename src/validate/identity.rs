@@ -10,6 +10,40 @@ use std::hash::{BuildHasherDefault, Hasher};
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(pub u128);
 
+/// The identity fields of a row, of which its [`Key`] is the digest. What a row does not have is empty.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Identity<'a> {
+    /// `externalUserId`.
+    pub external_user_id: &'a str,
+    /// The service environment's id.
+    pub environment_id: &'a str,
+    /// The authentication's name.
+    pub auth_name: &'a str,
+    /// `solutionId`.
+    pub solution_id: &'a str,
+    /// The instance's name.
+    pub instance_name: &'a str,
+    /// The External ID of the auth slot.
+    pub slot: &'a str,
+}
+
+impl Identity<'_> {
+    /// The key of the row of this identity.
+    pub fn key(self) -> Key {
+        Key(digest(
+            "row",
+            &[
+                self.external_user_id,
+                self.environment_id,
+                self.auth_name,
+                self.solution_id,
+                self.instance_name,
+                self.slot,
+            ],
+        ))
+    }
+}
+
 impl Key {
     /// Reads the form that [`Display`](fmt::Display) writes.
     pub fn parse(text: &str) -> Option<Key> {
@@ -86,7 +120,14 @@ mod tests {
         assert_ne!(digest("a", &["b"]), digest("b", &["b"]));
         // a results file of an older version must still resume
         assert_eq!(
-            Key(digest("row", &["c-1", "env", "sqs c-1", "", "", ""])).to_string(),
+            Identity {
+                external_user_id: "c-1",
+                environment_id: "env",
+                auth_name: "sqs c-1",
+                ..Identity::default()
+            }
+            .key()
+            .to_string(),
             "b013b7538c98304e878c7ede9953e445"
         );
     }

@@ -6,6 +6,7 @@ use super::asking::{listing_failure, preflight_failure};
 use super::{Import, Ready, runtime};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::preview::{self, Preview};
+use crate::cli::settings;
 use crate::report::summary::Summary;
 use crate::results::record::Step;
 use crate::tray::preflight;
@@ -22,7 +23,7 @@ impl Import<'_> {
             let runtime = runtime()?;
             let asked = runtime.block_on(async {
                 let place = self.place(run).await?;
-                let client = self.client(&place.endpoints)?;
+                let client = settings::client(&place.endpoints, &self.args.calls)?;
                 let report = preflight::run(&client, &place.token, &self.wanted())
                     .await
                     .map_err(preflight_failure)?;
@@ -52,7 +53,7 @@ impl Import<'_> {
         summary.valid(self.totals, &self.outcome.issues);
         if self.printer.is_json() {
             summary.add("dryRun", serde_json::json!(true));
-            summary.add("plan", preview.to_json(self.args.rate.0));
+            summary.add("plan", preview.to_json(self.args.calls.rate.0));
             if let Some(report) = &checks {
                 summary.add("preflight", serde_json::json!({
                     "findings": report.findings, "unchecked": report.unchecked, "passed": report.passed,
@@ -64,7 +65,8 @@ impl Import<'_> {
         self.printer
             .result(&summary.of_validation(self.outcome.broken));
         self.printer.result("");
-        self.printer.result(&preview.to_text(self.args.rate.0));
+        self.printer
+            .result(&preview.to_text(self.args.calls.rate.0));
         if let Some(report) = &checks {
             self.printer.result("\nPreflight:\n");
             for (mark, lines) in [

@@ -26,7 +26,7 @@ use crate::import::stop::{Reason, Stop};
 use crate::import::tally::Tally;
 use crate::issue::Issue;
 use crate::report::summary::{Figures, Summary, thousands};
-use crate::results::file::{self, FileError, ResultsFile};
+use crate::results::file::{self, ResultsFile};
 use crate::results::fold::{Folded, SeenUser};
 use crate::results::journal::Journal;
 use crate::results::record::{Progress, State, Step};
@@ -114,35 +114,15 @@ fn open_results(
         if !args.results.exists() {
             return Ok((None, Folded::default()));
         }
-        let folded = file::read(&args.results).map_err(results_failure)?;
-        if let Some(header) = folded.header.as_ref().filter(|h| h.endpoint != endpoint) {
-            return Err(results_failure(FileError::Endpoint {
-                path: args.results.clone(),
-                theirs: header.endpoint.clone(),
-                ours: endpoint.to_owned(),
-            }));
-        }
+        let folded = file::read_of(&args.results, endpoint)?;
         return Ok((None, folded));
     }
-    match ResultsFile::open(&args.results, endpoint).map_err(results_failure)? {
+    match ResultsFile::open(&args.results, endpoint)? {
         None => Ok((None, Folded::default())),
         Some((file, folded)) => {
-            if folded.torn > 0 {
-                tracing::warn!(
-                    "the last line of {} was torn ({} bytes); it is dropped, and what it was about is looked up in Tray",
-                    args.results.display(),
-                    folded.torn
-                );
-            }
+            settings::warn_of_torn_line(&args.results, &folded);
             Ok((Some(file), folded))
         }
-    }
-}
-
-fn results_failure(error: FileError) -> Failure {
-    match error {
-        FileError::Endpoint { .. } => Failure::usage(error),
-        other => Failure::internal(other),
     }
 }
 
@@ -238,15 +218,13 @@ impl Import<'_> {
 
     async fn import(&self, mut run: Ready, results: Option<ResultsFile>) -> Result<Exit, Failure> {
         let place = self.place(&run).await?;
-        let client = Arc::new(self.client(&place.endpoints)?);
+        let client = Arc::new(settings::client(&place.endpoints, &self.args.calls)?);
         if let Some(exit) = self.preflight(&client, &place.token).await? {
             return Ok(exit);
         }
         let results = match results {
             Some(file) => file,
-            None => {
-                ResultsFile::create(&self.args.results, &place.name).map_err(results_failure)?
-            }
+            None => ResultsFile::create(&self.args.results, &place.name)?,
         };
         // those that this run does not try again; its own come on top
         let mut failures = run.failures(|todo| todo != Todo::Work);
@@ -308,7 +286,7 @@ impl Import<'_> {
 
     fn engine_settings(&self) -> Settings {
         Settings {
-            rows_under_way: (self.args.concurrency as usize).saturating_mul(2),
+            rows_under_way: (self.args.calls.concurrency as usize).saturating_mul(2),
             settle: self.args.settle,
             enable_delay: self.args.enable_delay,
             until: self.args.until.map(Step::from),

@@ -10,9 +10,7 @@ use crate::import::feed::{self, Item, Source};
 use crate::input::open::Format;
 use crate::sandbox::{self, Running, Setup};
 use crate::secret::SecretText;
-use crate::tray::client::{Client, Retries};
-use crate::tray::http::{Endpoints, Http, parse_url};
-use crate::tray::limiter::{Limiter, Pace};
+use crate::tray::http::{Endpoints, parse_url};
 
 /// Where the calls go.
 pub(super) struct Place {
@@ -25,22 +23,6 @@ pub(super) struct Place {
 }
 
 impl Import<'_> {
-    pub(super) fn client(&self, endpoints: &Endpoints) -> Result<Client<Http>, Failure> {
-        let http = Http::new(endpoints.clone(), self.args.timeout)
-            .map_err(|error| Failure::internal(format!("cannot set up TLS: {error}")))?;
-        let pace = Pace {
-            rate: self.args.rate.0,
-            burst: self.args.burst,
-        };
-        Ok(Client::new(
-            http,
-            Limiter::new(pace),
-            self.args.concurrency as usize,
-            Retries::default(),
-            fastrand::Rng::new(),
-        ))
-    }
-
     pub(super) fn source(&self, run: &Ready) -> Source {
         Source {
             path: self.args.input.clone(),

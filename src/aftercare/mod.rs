@@ -1,0 +1,8 @@
+//! What is done to a batch after its import: looking at what its end users own, and taking away what it made.
+//!
+//! It begins at a results file, not at an input: [`crate::results::users::end_users`] gathers the rows of each end
+//! user, [`walk`] goes over them in a pool, and a [`session`] calls Tray on an end user's behalf, above all to
+//! read what they own.
+
+pub mod session;
+pub mod walk;

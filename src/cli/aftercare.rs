@@ -1,0 +1,120 @@
+//! What the commands begin with that work on a batch after its import: its results, its Tray, its token.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::args::{Calls, Shared};
+use super::exit::Failure;
+use super::rehearsal::ENDPOINT;
+use super::{interrupt, settings};
+use crate::aftercare::session::Desk;
+use crate::import::stop::Stop;
+use crate::results::file::{self, FileError, ResultsFile};
+use crate::results::fold::Folded;
+use crate::results::record::Header;
+use crate::results::users::{EndUser, end_users};
+use crate::secret::SecretText;
+use crate::tray::client::Client;
+use crate::tray::http::{Endpoints, Http};
+
+/// A batch as its results have it.
+pub struct Batch {
+    /// The results file's first line.
+    pub header: Header,
+    /// Its end users with their rows, in the order in which the results came to know them.
+    pub users: Vec<EndUser>,
+    /// The file, locked, where it is to be written.
+    pub file: Option<ResultsFile>,
+}
+
+/// Where the batch is, and with what right it is asked about.
+pub struct Access {
+    endpoints: Endpoints,
+    master: SecretText,
+}
+
+impl Access {
+    /// Reads endpoints and master token; makes no call.
+    ///
+    /// # Errors
+    /// No token, or an endpoint that is none.
+    pub fn of(shared: &Shared) -> Result<Access, Failure> {
+        let master = settings::master_token(shared)?.ok_or_else(|| {
+            Failure::usage("there is no master token")
+                .hint("set TRAY_MASTER_TOKEN, or name a file with --master-token-file")
+        })?;
+        Ok(Access {
+            endpoints: settings::endpoints(shared)?,
+            master,
+        })
+    }
+
+    /// Opens a batch of this Tray: `to_write` with the file locked and its torn end cut off, else as it is.
+    ///
+    /// # Errors
+    /// A results file that cannot be read, is in use, or is of another endpoint.
+    pub fn open(&self, path: &Path, to_write: bool) -> Result<Batch, Failure> {
+        let endpoint = self.endpoints.graphql.as_str();
+        let (file, folded) = if to_write {
+            // not created where there is none, unlike an import's
+            match ResultsFile::open(path, endpoint).map_err(unusable)? {
+                Some((file, folded)) => {
+                    settings::warn_of_torn_line(path, &folded);
+                    (Some(file), folded)
+                }
+                None => {
+                    let missing = format!("there is no results file {}", path.display());
+                    return Err(Failure::internal(missing));
+                }
+            }
+        } else {
+            let folded = file::read_of(path, endpoint).map_err(unusable)?;
+            (None, folded)
+        };
+        Batch::of(path, file, folded)
+    }
+
+    /// What calls are made with. From here on the first Ctrl-C asks the run to stop.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn desk(&self, calls: &Calls) -> Result<Desk<Http>, Failure> {
+        let stop = Arc::new(Stop::default());
+        interrupt::hand_to(&stop);
+        let client: Client<Http> = settings::client(&self.endpoints, calls)?;
+        Ok(Desk {
+            client: Arc::new(client),
+            master: self.master.clone(),
+            stop,
+        })
+    }
+}
+
+impl Batch {
+    fn of(path: &Path, file: Option<ResultsFile>, mut folded: Folded) -> Result<Batch, Failure> {
+        let Some(header) = folded.header.take() else {
+            return Err(Failure::internal(format!(
+                "{} is empty: no run has got as far as writing to it",
+                path.display()
+            )));
+        };
+        let users = end_users(path, folded).map_err(|error| {
+            Failure::internal(format!("the results file {}: {error}", path.display()))
+        })?;
+        Ok(Batch {
+            header,
+            users,
+            file,
+        })
+    }
+}
+
+fn unusable(error: FileError) -> Failure {
+    let rehearsed = matches!(&error, FileError::Endpoint { theirs, .. } if theirs == ENDPOINT);
+    let failure = Failure::from(error);
+    if rehearsed {
+        failure.hint("these are of a rehearsal (import --sandbox): its sandbox is gone with all that it held")
+    } else {
+        failure
+    }
+}

@@ -1,0 +1,328 @@
+//! What the lines of a row tell of its objects besides their ids, so that `verify` can compare them with Tray
+//! without the input.
+//!
+//! Names and ids are written as they are. A config value may be secret and is never written: only a
+//! [`Check`] of it is, 16 bits keyed with the master token. It shows a change (but for one in 65,536), and
+//! nothing can be recovered from it, nor a guess confirmed, by whoever has the file and not the token.
+//!
+//! The import writes facts and never reads them; [`read`] is a pass of its own over the file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{self, BufRead, Read};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::secret::SecretText;
+use crate::validate::identity::{DigestMap, Key};
+
+/// What an authentication is known by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthenticationFacts {
+    /// Its name.
+    pub auth_name: String,
+    /// Its service environment.
+    pub environment_id: String,
+    /// Whether Tray's UI hides it, and perhaps Tray's listing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub hidden: bool,
+}
+
+/// What a row's part of an instance is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceFacts {
+    /// Its solution.
+    pub solution_id: String,
+    /// Its name.
+    pub instance_name: String,
+    /// The auth slot that the row's authentication fills.
+    pub auth_external_id: String,
+    /// The config slots that the row fills.
+    #[serde(skip_serializing_if = "ConfigChecks::is_empty")]
+    pub config_checks: ConfigChecks,
+}
+
+/// Checks of config values, by slot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigChecks {
+    /// Names the key that the checks were made with: with another master token they tell nothing.
+    pub key: Check,
+    /// The slots.
+    pub slots: BTreeMap<String, Check>,
+}
+
+impl ConfigChecks {
+    fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+/// 16 bits of a keyed digest: four hex digits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Check(u16);
+
+impl fmt::Display for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04x}", self.0)
+    }
+}
+
+impl Serialize for Check {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Check {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Check, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        u16::from_str_radix(&text, 16)
+            .map(Check)
+            .map_err(|_| serde::de::Error::custom("a check is four hex digits"))
+    }
+}
+
+/// Makes checks of config values.
+#[derive(Clone)]
+pub struct Checker {
+    key: [u8; 32],
+    name: Check,
+}
+
+impl Drop for Checker {
+    fn drop(&mut self) {
+        zeroize::Zeroize::zeroize(&mut self.key);
+    }
+}
+
+impl Checker {
+    /// The one of this master token.
+    pub fn new(master: &SecretText) -> Checker {
+        const CONTEXT: &str = "tray-import 2026-11 checks of config values in results files";
+        let key = blake3::derive_key(CONTEXT, master.expose().as_bytes());
+        let name = short(&blake3::keyed_hash(&key, b"the name of this key"));
+        Checker { key, name }
+    }
+
+    /// The name of the key, by which checks say what they were made with.
+    pub fn name(&self) -> Check {
+        self.name
+    }
+
+    /// The check of a value in a config slot of a row. Equal values of two rows have nothing in common.
+    pub fn check(&self, row: Key, slot: &str, value: &Value) -> Check {
+        let mut hasher = blake3::Hasher::new_keyed(&self.key);
+        hasher.update(&row.0.to_le_bytes());
+        hasher.update(&(slot.len() as u64).to_le_bytes());
+        hasher.update(slot.as_bytes());
+        let mut text = zeroize::Zeroizing::new(String::new());
+        canonical(value, &mut text);
+        hasher.update(text.as_bytes());
+        short(&hasher.finalize())
+    }
+
+    /// The checks of a row's config slots, values as JSON text.
+    pub fn checks<'s>(
+        &self,
+        row: Key,
+        config: impl IntoIterator<Item = &'s (String, String)>,
+    ) -> ConfigChecks {
+        let check = |(slot, text): &(String, String)| {
+            let value: Value = serde_json::from_str(text).unwrap_or(Value::Null);
+            (slot.clone(), self.check(row, slot, &value))
+        };
+        ConfigChecks {
+            key: self.name,
+            slots: config.into_iter().map(check).collect(),
+        }
+    }
+}
+
+fn short(hash: &blake3::Hash) -> Check {
+    let bytes = hash.as_bytes();
+    Check(u16::from_le_bytes([bytes[0], bytes[1]]))
+}
+
+/// JSON text that is the same for equal values: keys in order, whole numbers without a point.
+fn canonical(value: &Value, out: &mut String) {
+    match value {
+        Value::Object(map) => {
+            let sorted: BTreeMap<&String, &Value> = map.iter().collect();
+            out.push('{');
+            for (key, value) in sorted {
+                canonical(&Value::String(key.clone()), out);
+                out.push(':');
+                canonical(value, out);
+                out.push(',');
+            }
+            out.push('}');
+        }
+        Value::Array(items) => {
+            out.push('[');
+            for item in items {
+                canonical(item, out);
+                out.push(',');
+            }
+            out.push(']');
+        }
+        Value::Number(number) => match number.as_f64() {
+            // up to 2^53 every whole number has a float of its own
+            Some(float) if float.fract() == 0.0 && float.abs() < 9e15 => {
+                out.push_str(&(float as i64).to_string());
+            }
+            _ => out.push_str(&number.to_string()),
+        },
+        other => out.push_str(&other.to_string()),
+    }
+}
+
+/// All that the lines of a row tell, the latest of each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowFacts {
+    /// Of the authentication.
+    pub authentication: Option<AuthenticationFacts>,
+    /// Of the instance.
+    pub instance: Option<InstanceFacts>,
+}
+
+/// The facts of a line. Every one of them may be absent, and lines of older versions have none.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct FactsLine {
+    key: String,
+    auth_name: Option<String>,
+    environment_id: Option<String>,
+    #[serde(default)]
+    hidden: bool,
+    solution_id: Option<String>,
+    instance_name: Option<String>,
+    auth_external_id: Option<String>,
+    #[serde(default)]
+    config_checks: ConfigChecks,
+}
+
+/// Reads the facts of the first `whole` bytes of a results file: lines that are known to be readable.
+///
+/// # Errors
+/// The file cannot be read, or facts in it cannot.
+pub fn read(file: impl Read, whole: u64) -> io::Result<DigestMap<RowFacts>> {
+    let mut reader = io::BufReader::with_capacity(256 * 1024, file.take(whole));
+    let mut told: DigestMap<RowFacts> = DigestMap::default();
+    let mut line = Vec::new();
+    let mut number = 0_u64;
+    loop {
+        line.clear();
+        if reader.read_until(b'\n', &mut line)? == 0 {
+            return Ok(told);
+        }
+        number += 1;
+        if number > 1 {
+            let line = FactsLine::parse(&line).map_err(|cause| {
+                let message = format!("line {number} cannot be read ({cause})");
+                io::Error::new(io::ErrorKind::InvalidData, message)
+            });
+            let (key, line) = line?;
+            line.tell(told.entry(key.0).or_default());
+        }
+    }
+}
+
+impl FactsLine {
+    fn parse(line: &[u8]) -> Result<(Key, FactsLine), String> {
+        let line: FactsLine = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        let key = Key::parse(&line.key).ok_or("its key is not one of this tool's")?;
+        Ok((key, line))
+    }
+
+    fn tell(self, facts: &mut RowFacts) {
+        if let (Some(auth_name), Some(environment_id)) = (self.auth_name, self.environment_id) {
+            facts.authentication = Some(AuthenticationFacts {
+                auth_name,
+                environment_id,
+                hidden: self.hidden,
+            });
+        }
+        if let (Some(solution_id), Some(instance_name), Some(auth_external_id)) =
+            (self.solution_id, self.instance_name, self.auth_external_id)
+        {
+            facts.instance = Some(InstanceFacts {
+                solution_id,
+                instance_name,
+                auth_external_id,
+                config_checks: self.config_checks,
+            });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn checker(token: &str) -> Checker {
+        Checker::new(&SecretText::new(token.to_owned()))
+    }
+
+    #[test]
+    fn a_check_is_of_the_value_and_of_nothing_in_its_spelling() {
+        let checker = checker("master");
+        let check = |value: Value| checker.check(Key(1), "external_a", &value);
+        let one = check(json!({"a": [1, null, "x"], "b": 2.0}));
+        assert_eq!(one, check(json!({"b": 2, "a": [1.0, null, "x"]})));
+        assert_ne!(one, check(json!({"a": [1, null], "b": 2})));
+        assert_ne!(check(json!("10")), check(json!(10)));
+        assert_ne!(check(json!([["a"], "b"])), check(json!([["a", "b"]])));
+    }
+
+    #[test]
+    fn a_check_depends_on_the_row_the_slot_and_the_token() {
+        let own = checker("master").check(Key(1), "external_a", &json!("x"));
+        assert_ne!(
+            own,
+            checker("master").check(Key(2), "external_a", &json!("x"))
+        );
+        assert_ne!(
+            own,
+            checker("master").check(Key(1), "external_b", &json!("x"))
+        );
+        assert_ne!(
+            own,
+            checker("other").check(Key(1), "external_a", &json!("x"))
+        );
+        assert_ne!(checker("master").name(), checker("other").name());
+    }
+
+    #[test]
+    fn the_latest_of_each_fact_counts() {
+        let key = Key(7).to_string();
+        let line = |more: Value| {
+            let mut line = json!({"key": key, "unknown": 1});
+            for (name, value) in more.as_object().unwrap() {
+                line[name] = value.clone();
+            }
+            format!("{line}\n")
+        };
+        let text = [
+            "{\"type\":\"batch\"}\n".to_owned(),
+            line(json!({})),
+            line(json!({"authName": "a", "environmentId": "e", "hidden": true})),
+            line(json!({"solutionId": "s", "instanceName": "n", "authExternalId": "x",
+                "configChecks": {"key": "00ff", "slots": {"external_a": "0001", "external_b": "0002"}}})),
+            line(json!({"solutionId": "s", "instanceName": "n", "authExternalId": "x",
+                "configChecks": {"key": "00ff", "slots": {"external_a": "0001"}}})),
+            "{\"key\":\"torn".to_owned(),
+        ]
+        .concat();
+        let whole = text.rfind('\n').unwrap() as u64 + 1;
+        let told = read(text.as_bytes(), whole).unwrap();
+        let facts = &told[&7];
+        assert!(facts.authentication.as_ref().unwrap().hidden);
+        let slots = &facts.instance.as_ref().unwrap().config_checks.slots;
+        assert_eq!(slots.len(), 1);
+        assert_eq!(slots["external_a"], Check(1));
+    }
+}
