@@ -58,7 +58,7 @@ impl Page {
                 continue;
             }
             let step = begun.expect("output before the first command");
-            match line.strip_prefix("> ") {
+            match line.strip_prefix("> ").or((line == ">").then_some("")) {
                 Some(more) if step.shown.is_empty() => {
                     step.command += &format!("\n{more}");
                     step.shown = number + 1..number + 1;
