@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::runtime::Runtime;
+
 use super::args::{Calls, Shared};
 use super::exit::Failure;
 use super::rehearsal::ENDPOINT;
@@ -30,22 +32,29 @@ pub struct Batch {
 /// Where the batch is, and with what right it is asked about.
 pub struct Access {
     endpoints: Endpoints,
-    master: SecretText,
+    master: Option<SecretText>,
 }
 
 impl Access {
-    /// Reads endpoints and master token; makes no call.
+    /// Reads endpoints and, if there is one, the master token; makes no call.
     ///
     /// # Errors
-    /// No token, or an endpoint that is none.
+    /// A token or an endpoint that is none.
     pub fn of(shared: &Shared) -> Result<Access, Failure> {
-        let master = settings::master_token(shared)?.ok_or_else(|| {
-            Failure::usage("there is no master token")
-                .hint("set TRAY_MASTER_TOKEN, or name a file with --master-token-file")
-        })?;
         Ok(Access {
             endpoints: settings::endpoints(shared)?,
-            master,
+            master: settings::master_token(shared)?,
+        })
+    }
+
+    /// The master token.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn master(&self) -> Result<&SecretText, Failure> {
+        self.master.as_ref().ok_or_else(|| {
+            Failure::usage("there is no master token")
+                .hint("set TRAY_MASTER_TOKEN, or name a file with --master-token-file")
         })
     }
 
@@ -77,17 +86,29 @@ impl Access {
     /// What calls are made with. From here on the first Ctrl-C asks the run to stop.
     ///
     /// # Errors
-    /// When TLS cannot be set up.
+    /// There is no master token, or TLS cannot be set up.
     pub fn desk(&self, calls: &Calls) -> Result<Desk<Http>, Failure> {
+        let master = self.master()?.clone();
+        let client: Client<Http> = settings::client(&self.endpoints, calls)?;
         let stop = Arc::new(Stop::default());
         interrupt::hand_to(&stop);
-        let client: Client<Http> = settings::client(&self.endpoints, calls)?;
         Ok(Desk {
             client: Arc::new(client),
-            master: self.master.clone(),
+            master,
             stop,
         })
     }
+}
+
+/// A runtime of the process's own for a command's calls.
+///
+/// # Errors
+/// When the system refuses one.
+pub fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::internal)
 }
 
 impl Batch {

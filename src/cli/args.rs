@@ -4,6 +4,7 @@ mod calls;
 mod catalog;
 pub mod completions;
 pub mod export;
+mod rollback;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::input::open::Format;
 use crate::results::record::Step;
 pub use calls::Calls;
 pub use catalog::{CatalogArgs, CatalogCommand, PullArgs, ShowArgs};
+pub use rollback::RollbackArgs;
 
 /// Moves an existing customer base into Tray Embedded.
 #[derive(Debug, Parser)]
@@ -109,6 +111,9 @@ Examples:
   tray-import export results.jsonl --input export.csv --mapping mapping.toml \
     --columns 'Account no,authName' -o ids.csv")]
     Export(export::ExportArgs),
+    /// Take a batch back: remove what it created, and only that
+    #[command(after_long_help = rollback::EXAMPLES)]
+    Rollback(RollbackArgs),
     /// Work with the catalog of credential schemas
     #[command(after_long_help = "\
 Examples:
@@ -151,6 +156,7 @@ impl Command {
             Command::Import(_) => "import",
             Command::Status(_) => "status",
             Command::Export(_) => "export",
+            Command::Rollback(_) => "rollback",
             Command::Catalog(_) => "catalog",
             Command::Sandbox(_) => "sandbox",
             Command::Completions(_) => "completions",

@@ -20,6 +20,7 @@ pub mod preview;
 pub mod printer;
 pub mod progress;
 pub mod rehearsal;
+pub mod rollback;
 pub mod sandbox;
 pub mod settings;
 pub mod status;
@@ -112,6 +113,7 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(&args, printer),
         Command::Export(args) => export::run(&args, &cli.shared, printer),
         Command::Catalog(args) => catalog::run(&args, &cli.shared, printer),
+        Command::Rollback(args) => rollback::run(&args, &cli.shared, printer),
         Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
         Command::Completions(args) => Ok(completions::run(&args, printer)),
         Command::Man(args) => completions::man(&args, printer),

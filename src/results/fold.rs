@@ -37,6 +37,11 @@ impl SeenUser {
             // gone from Tray, and to be made again
             *self = SeenUser::default();
         }
+        if progress.user_id.is_none() && progress.is_rolled_back() {
+            // whom earlier lines knew does not exist any more
+            *self = SeenUser::default();
+            return;
+        }
         match &progress.user_id {
             Some(id) => {
                 self.id = Some(id.clone());
@@ -220,6 +225,21 @@ mod tests {
             );
         }
         bytes
+    }
+
+    #[test]
+    fn an_end_user_who_was_taken_back_is_not_known_any_more() {
+        let mut bytes = file();
+        let mut progress = Progress::none();
+        progress.user_id = Some(Id::new("u"));
+        let at = Timestamp::UNIX_EPOCH;
+        write_line(&mut bytes, 1, Key(1), "c", &progress, at);
+        let user = crate::validate::identity::user_digest("c");
+        assert_eq!(fold(&bytes).unwrap().users[&user].id, Some(Id::new("u")));
+        progress.user_id = None;
+        progress.why = Some(crate::results::record::ROLLED_BACK.into());
+        write_line(&mut bytes, 1, Key(1), "c", &progress, at);
+        assert_eq!(fold(&bytes).unwrap().users[&user], SeenUser::default());
     }
 
     #[test]

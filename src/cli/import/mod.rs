@@ -10,8 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Runtime;
-
+use super::aftercare::runtime;
 use super::args::{ImportArgs, Shared};
 use super::exit::{Exit, Failure};
 use super::load::{Listener, Loaded, Outcome, load};
@@ -33,7 +32,7 @@ use crate::results::record::{Progress, State, Step};
 use crate::secret::SecretText;
 use crate::tray::http::Endpoints;
 use crate::validate::identity::DigestMap;
-use asking::refused_token;
+pub(super) use asking::refused_token;
 use closing::{as_far_as_asked, states};
 
 /// Runs the command.
@@ -329,11 +328,4 @@ impl Ready {
         }
         failures
     }
-}
-
-fn runtime() -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::internal)
 }
