@@ -165,3 +165,25 @@ mod tests {
         assert_eq!(mode & 0o777, PRIVATE);
     }
 }
+
+/// Creates a file that was not there; never writes over one.
+///
+/// # Errors
+/// When there is one already ([`io::ErrorKind::AlreadyExists`]), or it cannot be written; the path is named.
+pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let write = || {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(PRIVATE)
+            .open(path)?;
+        file.write_all(bytes)?;
+        file.sync_all()
+    };
+    write().map_err(|error: io::Error| {
+        io::Error::new(
+            error.kind(),
+            format!("cannot write {}: {error}", path.display()),
+        )
+    })
+}

@@ -17,6 +17,7 @@
 //! | [`files`] | files for their owner's eyes only | – |
 //! | [`input`] | formats, compression, positions, mapping | `issue`, `secret` |
 //! | [`catalog`] | connector entries, versions, environments, schemas | `issue` |
+//! | [`propose`] | a mapping for a customer's own export | `input`, `catalog` |
 //! | [`validate`] | rows against entries and against each other, in parallel | `input`, `catalog` |
 //! | [`batch`] | the index of rows, end users and instances; what is left to do | `validate`, `results` |
 //! | [`results`] | records, the journal, the folded state | `validate` (keys), `files` |
@@ -51,6 +52,7 @@ pub mod files;
 pub mod import;
 pub mod input;
 pub mod issue;
+pub mod propose;
 pub mod report;
 pub mod results;
 pub mod sandbox;

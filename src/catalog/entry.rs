@@ -169,6 +169,15 @@ impl Entry {
         })
     }
 
+    /// Whether credentials of this entry can be imported at all: a third party's OAuth tokens cannot.
+    pub fn importable(&self) -> bool {
+        match self.auth_type {
+            AuthType::Token => true,
+            AuthType::Oauth2 => self.own_service,
+            _ => false,
+        }
+    }
+
     /// What each schema of the entry had to be read past, for `catalog check`: key and remark.
     pub fn remarks(&self) -> impl Iterator<Item = (String, &str)> {
         self.environments.iter().enumerate().flat_map(|(index, e)| {

@@ -4,7 +4,7 @@ use regex_syntax::hir::{Class, Hir, HirKind};
 use serde_json::{Map, Number, Value, json};
 
 use super::schema::Schema;
-use super::{AuthType, Entry, Environment};
+use super::{Entry, Environment};
 
 /// One row in both forms.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,8 +18,7 @@ pub struct Example {
 /// A row for this environment; none where rows of the entry cannot be imported, or where the schema asks for
 /// something that cannot be made up (an entry whose patterns look around, say).
 pub fn example(entry: &Entry, version: &str, environment: &Environment) -> Option<Example> {
-    let own = entry.own_service && entry.auth_type == AuthType::Oauth2;
-    if entry.auth_type != AuthType::Token && !own {
+    if !entry.importable() {
         return None;
     }
     let mut row = Map::new();

@@ -5,6 +5,7 @@ mod catalog;
 pub mod completions;
 pub mod export;
 mod rollback;
+mod init;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::results::record::Step;
 pub use calls::Calls;
 pub use catalog::{CatalogArgs, CatalogCommand, PullArgs, ShowArgs};
 pub use rollback::RollbackArgs;
+pub use init::InitArgs;
 
 /// Moves an existing customer base into Tray Embedded.
 #[derive(Debug, Parser)]
@@ -114,6 +116,16 @@ Examples:
     /// Take a batch back: remove what it created, and only that
     #[command(after_long_help = rollback::EXAMPLES)]
     Rollback(RollbackArgs),
+    /// Propose a mapping for a customer's own export
+    #[command(after_long_help = "\
+Looks at the header, the first rows and the catalog, and writes a commented mapping file for you to finish.
+No value of the export is shown or written, only what kind of thing a column holds.
+
+Examples:
+  tray-import init export.csv -o mapping.toml
+  tray-import validate export.csv --mapping mapping.toml
+  zcat export.csv.gz | tray-import init - > mapping.toml")]
+    Init(InitArgs),
     /// Work with the catalog of credential schemas
     #[command(after_long_help = "\
 Examples:
@@ -157,6 +169,7 @@ impl Command {
             Command::Status(_) => "status",
             Command::Export(_) => "export",
             Command::Rollback(_) => "rollback",
+            Command::Init(_) => "init",
             Command::Catalog(_) => "catalog",
             Command::Sandbox(_) => "sandbox",
             Command::Completions(_) => "completions",

@@ -75,7 +75,7 @@ fn named_file(arguments: &[OsString]) -> Option<PathBuf> {
 }
 
 fn set_default(
-    mut command: Command,
+    command: Command,
     path: &Path,
     key: &str,
     value: &toml::Value,
@@ -109,8 +109,7 @@ fn set_default(
         texts
     };
     check(&command, key, &texts).map_err(wrong)?;
-    command = with_default(command, key, &texts);
-    Ok(command)
+    Ok(with_default(command, key, &texts))
 }
 
 /// The command and its subcommands, however deep, with this default for the flag.

@@ -13,6 +13,7 @@ pub mod config;
 pub mod exit;
 pub mod export;
 pub mod import;
+pub mod init;
 pub mod interrupt;
 pub mod load;
 pub mod logging;
@@ -112,6 +113,7 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
         Command::Import(args) => import::run(&args, &cli.shared, printer),
         Command::Status(args) => status::run(&args, printer),
         Command::Export(args) => export::run(&args, &cli.shared, printer),
+        Command::Init(args) => init::run(&args, &cli.shared, printer),
         Command::Catalog(args) => catalog::run(&args, &cli.shared, printer),
         Command::Rollback(args) => rollback::run(&args, &cli.shared, printer),
         Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
