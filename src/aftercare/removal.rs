@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::rollback::Rollback;
 use super::session::Session;
-use crate::import::ending::{Ending, code};
+use super::tally::Removed;
+use crate::import::ending::Ending;
 use crate::import::stop::Reason;
 use crate::results::record::{Id, RowError, Step};
 use crate::secret::Redactor;
@@ -19,15 +20,6 @@ use crate::tray::operations::{
 use crate::tray::outcome::Trouble;
 use crate::tray::owned::Owned;
 use crate::tray::transport::Transport;
-
-/// How a thing has come to be no more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Removed {
-    /// Tray took the removal.
-    Now,
-    /// It did not exist any more: an earlier run was stopped before it could say so, or somebody removed it.
-    Before,
-}
 
 /// Why something is not done.
 #[derive(Debug)]
@@ -258,18 +250,4 @@ fn says_not_found(trouble: &Trouble) -> bool {
     ["not found", "not exist", "no such"]
         .iter()
         .any(|part| text.contains(part))
-}
-
-/// The codes of what is kept, beside those of failed rows.
-pub mod kept {
-    /// The end user owns something that this batch did not make.
-    pub const NOT_OURS: &str = "not_ours";
-    /// An enabled instance that stays uses the authentication.
-    pub const IN_USE: &str = "in_use";
-    /// A call of a row has no known outcome, and what is there cannot be told to be its.
-    pub const UNSETTLED: &str = super::code::UNSETTLED;
-    /// Tray has several end users of the same `externalUserId`.
-    pub const AMBIGUOUS: &str = super::code::AMBIGUOUS;
-    /// Tray's list of authentications is cut short.
-    pub const LISTING_TRUNCATED: &str = super::code::LISTING_TRUNCATED;
 }

@@ -11,22 +11,18 @@
 //!    exist: the next run finds that out and goes on.
 
 use std::collections::HashSet;
-use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::removal::{Hitch, Removed, kept};
+use super::removal::Hitch;
 use super::session::{Desk, Session};
-use super::share::{
-    Account, Gone, Share, accounts, attribute, clear, has_open, ids, is_attributed, open_step,
-    take_back,
-};
+use super::share::{Account, Gone, Share, accounts, clear, has_open, open_step, take_back};
+use super::tally::{Kind, Note, Removed, Tally, kept};
 use crate::import::stop::Reason;
-use crate::import::users::is_ours;
 use crate::results::journal::Journal;
 use crate::results::record::{Id, Step, write_line};
 use crate::results::users::{EndUser, KnownRow};
@@ -43,98 +39,6 @@ pub struct Settings {
     pub settle: Duration,
     /// How often an open creation is asked about before it counts as not done; each wait is twice the one before.
     pub asks: u32,
-}
-
-/// The kinds of things that are removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// An end user.
-    User,
-    /// An authentication.
-    Authentication,
-    /// A solution instance.
-    Instance,
-}
-
-impl Kind {
-    /// In words.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::User => "end user",
-            Kind::Authentication => "authentication",
-            Kind::Instance => "instance",
-        }
-    }
-}
-
-/// Something that still stands, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// Whose.
-    pub external_user_id: String,
-    /// Tray's id of the end user, where it is known.
-    pub user_id: Option<String>,
-    /// What it is.
-    pub kind: Kind,
-    /// Its id, where it is known.
-    pub id: Option<String>,
-    /// A code: of [`kept`], or of a failed row.
-    pub code: String,
-    /// Why, in words.
-    pub why: String,
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.external_user_id)?;
-        if let Some(user_id) = &self.user_id {
-            write!(f, " ({user_id})")?;
-        }
-        match (&self.id, self.kind) {
-            (Some(id), kind) => write!(f, ", {} {id}", kind.name())?,
-            (None, kind) => write!(f, ", {}", kind.name())?,
-        }
-        write!(f, ": {} [{}]", self.why, self.code)
-    }
-}
-
-/// What a run has done.
-#[derive(Debug, Default)]
-pub struct Tally {
-    /// End users, authentications, instances that Tray removed.
-    pub removed: [AtomicU64; 3],
-    /// Those that did not exist any more.
-    pub before: [AtomicU64; 3],
-    /// End users visited.
-    pub ended: AtomicU64,
-    /// Rows whose lines were changed.
-    pub rows: AtomicU64,
-    kept: Mutex<Vec<Note>>,
-    failed: Mutex<Vec<Note>>,
-}
-
-impl Tally {
-    /// What is kept.
-    pub fn kept(&self) -> Vec<Note> {
-        locked(&self.kept)
-    }
-
-    /// What could not be removed.
-    pub fn failed(&self) -> Vec<Note> {
-        locked(&self.failed)
-    }
-
-    fn count(&self, kind: Kind, removed: Removed) {
-        let counts = match removed {
-            Removed::Now => &self.removed,
-            Removed::Before => &self.before,
-        };
-        counts[kind as usize].fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-fn locked(notes: &Mutex<Vec<Note>>) -> Vec<Note> {
-    notes.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// A run of the rollback.
@@ -155,19 +59,21 @@ pub struct Rollback<T> {
 const FRESH: Duration = Duration::from_secs(10);
 
 /// The visit of one account.
-struct Visit<'r, T> {
-    name: &'r str,
-    user_id: Id,
-    session: Session<'r, T>,
-    rows: Vec<KnownRow>,
-    owned: Owned,
-    looked: Instant,
-    share: Share,
-    gone: Gone,
+pub(super) struct Visit<'r, T> {
+    pub(super) name: &'r str,
+    pub(super) user_id: Id,
+    pub(super) session: Session<'r, T>,
+    pub(super) rows: Vec<KnownRow>,
+    pub(super) owned: Owned,
+    pub(super) looked: Instant,
+    pub(super) share: Share,
+    pub(super) gone: Gone,
     /// Rows whose open creation was found not done.
-    taken_back: HashSet<Key>,
+    pub(super) taken_back: HashSet<Key>,
+    /// Rows that were counted.
+    counted: HashSet<Key>,
     /// Whether something that this batch made still stands.
-    stands: bool,
+    pub(super) stands: bool,
 }
 
 impl<T: Transport> Rollback<T> {
@@ -203,16 +109,14 @@ impl<T: Transport> Rollback<T> {
                 Ok(()) => {}
                 Err(Hitch::Stopped) => return,
                 Err(Hitch::Failed(error)) => {
-                    let (failed, code) = (&self.tally.failed, &error.code);
-                    self.note(
-                        failed,
-                        &name,
-                        user_id.as_ref(),
-                        Kind::User,
-                        None,
-                        code,
-                        error.message,
-                    );
+                    self.tally.fail(Note {
+                        external_user_id: name.clone(),
+                        user_id: user_id.as_ref().map(ToString::to_string),
+                        kind: Kind::User,
+                        id: None,
+                        code: error.code.into_owned(),
+                        why: error.message,
+                    });
                 }
             }
         }
@@ -247,6 +151,7 @@ impl<T: Transport> Rollback<T> {
             looked: Instant::now(),
             gone: Gone::default(),
             taken_back,
+            counted: HashSet::new(),
             stands: false,
         };
         match visit.session.owned().await {
@@ -298,7 +203,12 @@ impl<T: Transport> Rollback<T> {
                         "the enabled instance \"{}\" ({}), which this batch did not make, uses it; disable it or fill its slot otherwise, then roll back again",
                         instance.name, instance.id
                     );
-                    self.keep(visit, Kind::Authentication, Some(text), kept::IN_USE, why);
+                    self.tally.keep(visit.note(
+                        Kind::Authentication,
+                        Some(text),
+                        kept::IN_USE,
+                        why,
+                    ));
                 }
                 continue;
             }
@@ -329,16 +239,8 @@ impl<T: Transport> Rollback<T> {
             Err(Hitch::Failed(error)) => {
                 visit.stands = true;
                 let id = Some(id.to_string()).filter(|_| kind != Kind::User);
-                let (failed, user) = (&self.tally.failed, Some(&visit.user_id));
-                self.note(
-                    failed,
-                    visit.name,
-                    user,
-                    kind,
-                    id,
-                    &error.code,
-                    error.message,
-                );
+                self.tally
+                    .fail(visit.note(kind, id, &error.code, error.message));
                 Ok(())
             }
         }
@@ -358,10 +260,14 @@ impl<T: Transport> Rollback<T> {
                 (cleared || taken_back).then_some(&*row)
             })
             .collect();
-        self.write(visit.name, &changed).await
+        self.write(visit.name, &changed).await?;
+        let fresh = changed.iter().filter(|row| visit.counted.insert(row.key));
+        let fresh = fresh.count() as u64;
+        self.tally.rows.fetch_add(fresh, Ordering::Relaxed);
+        Ok(())
     }
 
-    async fn write(&self, name: &str, rows: &[&KnownRow]) -> Result<(), Hitch> {
+    pub(super) async fn write(&self, name: &str, rows: &[&KnownRow]) -> Result<(), Hitch> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -374,8 +280,6 @@ impl<T: Transport> Rollback<T> {
             self.desk.stop.because(Reason::Failed(error.to_string()));
             return Err(Hitch::Stopped);
         }
-        let count = rows.len() as u64;
-        self.tally.rows.fetch_add(count, Ordering::Relaxed);
         Ok(())
     }
 
@@ -412,33 +316,32 @@ impl<T: Transport> Rollback<T> {
     /// The end user, once nothing else of theirs stands.
     async fn take_user(&self, visit: &mut Visit<'_, T>) -> Result<(), Hitch> {
         self.go_on()?;
-        if visit.looked.elapsed() > FRESH {
+        // a list that was cut short may be whole now
+        if visit.looked.elapsed() > FRESH || visit.owned.truncated {
             self.look(visit).await?;
-        }
-        if visit.owned.truncated {
-            let why = "Tray lists only a part of their authentications, so nobody can tell whether all are the batch's";
-            self.keep(
-                visit,
-                Kind::User,
-                None,
-                kept::LISTING_TRUNCATED,
-                why.to_owned(),
-            );
-            return Ok(());
         }
         // what is adopted may be hidden, and then it is in no list
         let adopted = visit.rows.iter().any(|row| {
             row.progress.authentication_id.is_some() || row.progress.instance_id.is_some()
         });
         let others = self.others(visit);
-        if adopted || !others.is_empty() {
-            let things = if others.is_empty() {
-                "things".to_owned()
-            } else {
-                others.join(" and ")
-            };
-            let why = format!("they own {things}, not made by this batch");
-            self.keep(visit, Kind::User, None, kept::NOT_OURS, why);
+        let reason = if !others.is_empty() {
+            let things = others.join(" and ");
+            Some((
+                kept::NOT_OURS,
+                format!("they own {things}, not made by this batch"),
+            ))
+        } else if adopted {
+            let why = "they own what this batch found, and did not make";
+            Some((kept::NOT_OURS, why.to_owned()))
+        } else if visit.owned.truncated {
+            let why = "Tray lists only a part of their authentications, so nobody can tell whether all are the batch's";
+            Some((kept::LISTING_TRUNCATED, why.to_owned()))
+        } else {
+            None
+        };
+        if let Some((code, why)) = reason {
+            self.tally.keep(visit.note(Kind::User, None, code, why));
             return Ok(());
         }
         let id = visit.user_id.clone();
@@ -455,111 +358,11 @@ impl<T: Transport> Rollback<T> {
         described(&visit.owned, stands)
     }
 
-    /// Finds out what became of creations that were left open: theirs, not done, or nobody can say.
-    async fn settle(&self, visit: &mut Visit<'_, T>) -> Result<(), Hitch> {
-        let mut question = 0;
-        loop {
-            attribute(visit.name, &mut visit.rows, &visit.owned);
-            let open: Vec<&KnownRow> = visit
-                .rows
-                .iter()
-                .filter(|row| !is_attributed(&row.progress) && !visit.taken_back.contains(&row.key))
-                .collect();
-            if open.is_empty() {
-                return Ok(());
-            }
-            let known = ids(&visit.rows);
-            let strangers = described(&visit.owned, |id| !known.contains(&Id::new(id)));
-            let asked_enough = question == self.settings.asks;
-            // what hides may be there all the same
-            let hides = asked_enough
-                && (visit.owned.truncated || self.unlisted.load(Ordering::Relaxed))
-                && open
-                    .iter()
-                    .any(|row| open_step(&row.progress) == Some(Step::Authentication));
-            // with a stranger among the end user's things, waiting shows nothing more
-            if !strangers.is_empty() || hides {
-                let rows: Vec<_> = open.iter().map(|row| row.row.to_string()).collect();
-                let things = if strangers.is_empty() {
-                    "hidden things, perhaps".to_owned()
-                } else {
-                    strangers.join(" and ")
-                };
-                let why = format!(
-                    "a call of row {} has no known outcome, and they own {things}: nobody can tell whether the call made it. Remove by hand what is the batch's, then roll back again",
-                    rows.join(", ")
-                );
-                visit.stands = true;
-                self.keep(visit, Kind::User, None, kept::UNSETTLED, why);
-                return Ok(());
-            }
-            if asked_enough {
-                let keys: Vec<_> = open.iter().map(|row| row.key).collect();
-                visit.taken_back.extend(keys);
-                return Ok(());
-            }
-            self.pause(self.wait(question)).await?;
-            self.look(visit).await?;
-            question += 1;
-        }
-    }
-
-    /// The end user of rows that do not know them: made by a call without a known outcome, or never made.
-    async fn find_user(&self, name: &str, rows: &mut [KnownRow]) -> Result<Option<Id>, Hitch> {
-        let ours = rows.iter().any(|row| is_ours(&row.progress, Step::User));
-        for question in 0..=self.settings.asks {
-            let found = self.desk.users_of(name).await;
-            let mut found = found.map_err(|trouble| self.hitch(&trouble))?;
-            match (found.pop(), found.is_empty()) {
-                (Some(id), true) if ours => {
-                    let id = Id::new(&id);
-                    for row in rows.iter_mut() {
-                        if is_ours(&row.progress, Step::User) {
-                            row.progress.user_id = Some(id.clone());
-                            row.progress.created.add(Step::User);
-                        }
-                    }
-                    return Ok(Some(id));
-                }
-                (Some(_), _) => {
-                    let why = "a call that creates them has no known outcome, and Tray has several of this externalUserId; remove by hand what is the batch's, then roll back again";
-                    self.note(
-                        &self.tally.kept,
-                        name,
-                        None,
-                        Kind::User,
-                        None,
-                        kept::AMBIGUOUS,
-                        why.to_owned(),
-                    );
-                    return Ok(None);
-                }
-                (None, _) if question == self.settings.asks => {}
-                (None, _) => self.pause(self.wait(question)).await?,
-            }
-        }
-        let open = rows
-            .iter_mut()
-            .filter(|row| open_step(&row.progress).is_some());
-        let open: Vec<&KnownRow> = open
-            .map(|row| {
-                take_back(&mut row.progress);
-                &*row
-            })
-            .collect();
-        self.write(name, &open).await?;
-        Ok(None)
-    }
-
-    async fn look(&self, visit: &mut Visit<'_, T>) -> Result<(), Hitch> {
+    pub(super) async fn look(&self, visit: &mut Visit<'_, T>) -> Result<(), Hitch> {
         let owned = visit.session.owned().await;
         visit.owned = owned.map_err(|trouble| self.hitch(&trouble))?;
         visit.looked = Instant::now();
         Ok(())
-    }
-
-    fn wait(&self, question: u32) -> Duration {
-        self.settings.settle.saturating_mul(1 << question.min(16))
     }
 
     /// A run that stops begins nothing more.
@@ -569,39 +372,24 @@ impl<T: Transport> Rollback<T> {
             false => Ok(()),
         }
     }
+}
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of a note")]
-    fn note(
-        &self,
-        notes: &Mutex<Vec<Note>>,
-        name: &str,
-        user_id: Option<&Id>,
-        kind: Kind,
-        id: Option<String>,
-        code: &str,
-        why: String,
-    ) {
-        let note = Note {
-            external_user_id: name.to_owned(),
-            user_id: user_id.map(ToString::to_string),
+impl<T> Visit<'_, T> {
+    /// A note about something of this account.
+    pub(super) fn note(&self, kind: Kind, id: Option<String>, code: &str, why: String) -> Note {
+        Note {
+            external_user_id: self.name.to_owned(),
+            user_id: Some(self.user_id.to_string()),
             kind,
             id,
             code: code.to_owned(),
             why,
-        };
-        tracing::warn!("{note}");
-        let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
-        notes.push(note);
-    }
-
-    fn keep(&self, visit: &Visit<'_, T>, kind: Kind, id: Option<String>, code: &str, why: String) {
-        let user = Some(&visit.user_id);
-        self.note(&self.tally.kept, visit.name, user, kind, id, code, why);
+        }
     }
 }
 
 /// The authentications and instances that are `wanted`, in words.
-fn described(owned: &Owned, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+pub(super) fn described(owned: &Owned, wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let authentications = owned.authentications.iter().filter(|a| wanted(&a.id));
     let instances = owned.instances.iter().filter(|i| wanted(&i.id));
     let authentications =

@@ -14,9 +14,9 @@ use super::import::refused_token;
 use super::printer::Printer;
 use super::{interrupt, progress};
 use crate::aftercare::plan::Plan;
-use crate::aftercare::removal::kept;
-use crate::aftercare::rollback::{Note, Rollback, Settings, Tally};
+use crate::aftercare::rollback::{Rollback, Settings};
 use crate::aftercare::share::has_open;
+use crate::aftercare::tally::{Note, Tally, kept};
 use crate::aftercare::walk::walk;
 use crate::import::engine;
 use crate::import::stop::Reason;
@@ -339,6 +339,6 @@ impl progress::Work for Tally {
     }
 
     fn failed(&self) -> u64 {
-        self.failed().len() as u64
+        self.failed_total()
     }
 }
