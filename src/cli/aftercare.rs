@@ -11,7 +11,7 @@ use super::rehearsal::ENDPOINT;
 use super::{interrupt, settings};
 use crate::aftercare::session::Desk;
 use crate::import::stop::Stop;
-use crate::results::file::{self, FileError, ResultsFile};
+use crate::results::file::{self, FileError, Held, ResultsFile};
 use crate::results::fold::Folded;
 use crate::results::record::Header;
 use crate::results::users::{EndUser, end_users};
@@ -81,6 +81,17 @@ impl Access {
             (None, folded)
         };
         Batch::of(path, file, folded)
+    }
+
+    /// Opens a batch of this Tray to look at, with the file as it is: nobody writes it as long as what is
+    /// returned with the batch lives.
+    ///
+    /// # Errors
+    /// As [`Access::open`].
+    pub fn hold(&self, path: &Path) -> Result<(Batch, Held), Failure> {
+        let endpoint = self.endpoints.graphql.as_str();
+        let (held, folded) = file::hold(path, endpoint).map_err(unusable)?;
+        Ok((Batch::of(path, None, folded)?, held))
     }
 
     /// What calls are made with. From here on the first Ctrl-C asks the run to stop.

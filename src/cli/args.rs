@@ -6,6 +6,7 @@ pub mod completions;
 pub mod export;
 mod rollback;
 mod init;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,6 +20,7 @@ pub use calls::Calls;
 pub use catalog::{CatalogArgs, CatalogCommand, PullArgs, ShowArgs};
 pub use rollback::RollbackArgs;
 pub use init::InitArgs;
+pub use verify::VerifyArgs;
 
 /// Moves an existing customer base into Tray Embedded.
 #[derive(Debug, Parser)]
@@ -113,6 +115,9 @@ Examples:
   tray-import export results.jsonl --input export.csv --mapping mapping.toml \
     --columns 'Account no,authName' -o ids.csv")]
     Export(export::ExportArgs),
+    /// Compare Tray with the results: what is missing, changed, or one too many
+    #[command(after_long_help = verify::EXAMPLES)]
+    Verify(VerifyArgs),
     /// Take a batch back: remove what it created, and only that
     #[command(after_long_help = rollback::EXAMPLES)]
     Rollback(RollbackArgs),
@@ -168,6 +173,7 @@ impl Command {
             Command::Import(_) => "import",
             Command::Status(_) => "status",
             Command::Export(_) => "export",
+            Command::Verify(_) => "verify",
             Command::Rollback(_) => "rollback",
             Command::Init(_) => "init",
             Command::Catalog(_) => "catalog",

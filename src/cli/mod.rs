@@ -26,6 +26,7 @@ pub mod sandbox;
 pub mod settings;
 pub mod status;
 pub mod validate;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -115,6 +116,7 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
         Command::Export(args) => export::run(&args, &cli.shared, printer),
         Command::Init(args) => init::run(&args, &cli.shared, printer),
         Command::Catalog(args) => catalog::run(&args, &cli.shared, printer),
+        Command::Verify(args) => verify::run(&args, &cli.shared, printer),
         Command::Rollback(args) => rollback::run(&args, &cli.shared, printer),
         Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
         Command::Completions(args) => Ok(completions::run(&args, printer)),

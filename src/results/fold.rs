@@ -33,11 +33,8 @@ pub struct SeenUser {
 
 impl SeenUser {
     fn see(&mut self, progress: &Progress) {
-        if progress.lost.has(Step::User) {
-            // gone from Tray, and to be made again
-            *self = SeenUser::default();
-        }
-        if progress.user_id.is_none() && progress.is_rolled_back() {
+        let gone = progress.lost.has(Step::User) || progress.is_rolled_back();
+        if progress.user_id.is_none() && gone {
             // whom earlier lines knew does not exist any more
             *self = SeenUser::default();
             return;
