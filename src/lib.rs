@@ -25,7 +25,7 @@
 //! | [`import`] | the steps of a row, the pool, settling, adoption | `batch`, `tray`, `results`; its feed also `input`, `catalog`, `validate` |
 //! | [`aftercare`] | what is done to a batch after its import: looking at it, taking it back | `tray`, `results`, `import` (when to stop, whose an open creation is) |
 //! | [`sandbox`] | an emulation of Tray's API to rehearse against | – |
-//! | [`report`] | the summary | `issue` |
+//! | [`report`] | the summary, the export, the page of a batch | `issue`, `results`, `import` (codes) |
 //! | [`cli`] | arguments, terminal, exit codes | everything |
 //!
 //! Two passes go over the input. The first ([`validate::pipeline`]) checks the whole file on all cores and

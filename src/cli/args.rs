@@ -7,6 +7,7 @@ pub mod export;
 mod rollback;
 mod init;
 mod verify;
+pub mod report;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -131,6 +132,15 @@ Examples:
   tray-import validate export.csv --mapping mapping.toml
   zcat export.csv.gz | tray-import init - > mapping.toml")]
     Init(InitArgs),
+    /// Make one HTML page of a batch: how it went, what failed, what to do
+    #[command(after_long_help = "\
+The page needs no network and no script, and is made for the screen, the phone
+and paper. It names rows by their numbers, and holds no credentials.
+
+Examples:
+  tray-import report results.jsonl -o report.html
+  tray-import report results.jsonl -o report.html --json")]
+    Report(report::ReportArgs),
     /// Work with the catalog of credential schemas
     #[command(after_long_help = "\
 Examples:
@@ -176,6 +186,7 @@ impl Command {
             Command::Verify(_) => "verify",
             Command::Rollback(_) => "rollback",
             Command::Init(_) => "init",
+            Command::Report(_) => "report",
             Command::Catalog(_) => "catalog",
             Command::Sandbox(_) => "sandbox",
             Command::Completions(_) => "completions",

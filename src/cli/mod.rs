@@ -22,6 +22,7 @@ pub mod printer;
 pub mod progress;
 pub mod rehearsal;
 pub mod rollback;
+pub mod report;
 pub mod sandbox;
 pub mod settings;
 pub mod status;
@@ -118,6 +119,7 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
         Command::Catalog(args) => catalog::run(&args, &cli.shared, printer),
         Command::Verify(args) => verify::run(&args, &cli.shared, printer),
         Command::Rollback(args) => rollback::run(&args, &cli.shared, printer),
+        Command::Report(args) => report::run(&args, printer),
         Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
         Command::Completions(args) => Ok(completions::run(&args, printer)),
         Command::Man(args) => completions::man(&args, printer),

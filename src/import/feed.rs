@@ -38,6 +38,10 @@ pub struct WorkRow {
     pub external_user_id: String,
     /// The end user's display name.
     pub user_name: String,
+    /// The connector that the credentials belong to.
+    pub connector: String,
+    /// The version of the connector.
+    pub connector_version: String,
     /// The authentication's name.
     pub auth_name: String,
     /// The service's id.
@@ -216,6 +220,8 @@ fn prepare(
         key: known.key(),
         external_user_id: own(Field::ExternalUserId)?,
         user_name: check::user_name(&row).to_owned(),
+        connector: own(Field::Connector)?,
+        connector_version: own(Field::ConnectorVersion)?,
         auth_name: check::auth_name(&row).into_owned(),
         service_id: entry.service.id.clone(),
         environment_id: environment.id.clone(),

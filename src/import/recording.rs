@@ -14,15 +14,13 @@ impl<T: Transport> Engine<T> {
         let mut lines = Vec::with_capacity(320 * runs.len());
         let now = (self.now)();
         for run in runs.iter() {
-            let (authentication, instance) = run.telling.due(&run.progress);
             write_telling_line(
                 &mut lines,
                 (run.row, run.key),
                 &run.external_user_id,
                 &run.progress,
                 now,
-                authentication,
-                instance,
+                run.telling.due(&run.progress),
             );
         }
         if let Err(error) = self.journal.write(lines).await {

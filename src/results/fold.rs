@@ -2,7 +2,8 @@
 
 use std::io::{self, BufRead};
 
-use super::record::{Header, Id, Progress, State, Step, VERSION, read_line};
+use super::record::{Header, Id, Progress, RowLine, State, Step, VERSION, read_line};
+use super::run::{RunLine, read_run};
 use crate::validate::identity::{DigestMap, Key};
 
 /// A results file, read.
@@ -98,28 +99,91 @@ pub fn fold(bytes: &[u8]) -> Result<Folded, FoldError> {
 ///
 /// # Errors
 /// Outside: the file cannot be read. Inside: the first line that is neither whole nor torn.
-pub fn fold_from(mut reader: impl BufRead) -> io::Result<Result<Folded, FoldError>> {
+pub fn fold_from(reader: impl BufRead) -> io::Result<Result<Folded, FoldError>> {
     let mut folded = Folded::default();
+    let read = read_lines(reader, |known| match known {
+        Known::Header(header) => folded.header = Some(header),
+        Known::Row(read) => {
+            let user = folded.users.entry(read.user).or_default();
+            user.see(&read.progress);
+            folded.rows.insert(read.key.0, (read.row, read.progress));
+        }
+        // what a run says of itself changes no row
+        Known::Run(_) => {}
+    })?;
+    Ok(read.map(|ends| {
+        folded.whole = ends.whole;
+        folded.torn = ends.torn;
+        folded
+    }))
+}
+
+/// One line of a results file.
+#[derive(Debug)]
+pub enum Known {
+    /// The first one.
+    Header(Header),
+    /// A change of a row.
+    Row(RowLine),
+    /// What a run says of itself.
+    Run(RunLine),
+}
+
+/// Where a results file ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// How many bytes are whole lines.
+    pub whole: u64,
+    /// How many bytes of a torn last line follow.
+    pub torn: u64,
+}
+
+/// Reads all lines, one at a time, as [`fold_from`] does, and has `hear` told of each.
+///
+/// # Errors
+/// Outside: the file cannot be read. Inside: the first line that is neither whole nor torn.
+pub fn read_lines(
+    mut reader: impl BufRead,
+    mut hear: impl FnMut(Known),
+) -> io::Result<Result<Ends, FoldError>> {
+    let mut ends = Ends::default();
     let mut line = Vec::new();
     let mut number = 0;
     loop {
         line.clear();
         let length = reader.read_until(b'\n', &mut line)?;
         if line.pop_if(|end| *end == b'\n').is_none() {
-            folded.torn = length as u64;
+            ends.torn = length as u64;
             // a file that never was a results file must not be taken for one with a torn header
             let foreign = number == 0 && !is_torn_header(&line);
             return Ok(if foreign {
                 Err(FoldError::Foreign("it has no end"))
             } else {
-                Ok(folded)
+                Ok(ends)
             });
         }
         number += 1;
-        if let Err(error) = folded.add(number, &line) {
-            return Ok(Err(error));
+        match known(number, &line) {
+            Ok(known) => hear(known),
+            Err(error) => return Ok(Err(error)),
         }
-        folded.whole += length as u64;
+        ends.whole += length as u64;
+    }
+}
+
+fn known(number: usize, line: &[u8]) -> Result<Known, FoldError> {
+    if number == 1 {
+        return read_header(line).map(Known::Header);
+    }
+    match read_line(line) {
+        Ok(row) => Ok(Known::Row(row)),
+        Err(cause) => match read_run(line) {
+            Some(run) => Ok(Known::Run(run)),
+            None => Err(FoldError::Line {
+                line: number,
+                cause,
+            }),
+        },
     }
 }
 
@@ -128,22 +192,6 @@ fn is_torn_header(line: &[u8]) -> bool {
     const START: &[u8] = br#"{"type":"batch""#;
     let text = line.strip_suffix_nuls();
     text.starts_with(START) || START.starts_with(text)
-}
-
-impl Folded {
-    fn add(&mut self, number: usize, line: &[u8]) -> Result<(), FoldError> {
-        if number == 1 {
-            self.header = Some(read_header(line)?);
-        } else {
-            let read = read_line(line).map_err(|cause| FoldError::Line {
-                line: number,
-                cause,
-            })?;
-            self.users.entry(read.user).or_default().see(&read.progress);
-            self.rows.insert(read.key.0, (read.row, read.progress));
-        }
-        Ok(())
-    }
 }
 
 fn read_header(line: &[u8]) -> Result<Header, FoldError> {

@@ -6,7 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::facts::{AuthenticationFacts, InstanceFacts};
+use super::facts::Told;
 use crate::validate::identity::{Key, user_digest};
 
 /// The version of the format that this tool writes. It reads no other.
@@ -321,17 +321,20 @@ struct Line<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<Box<str>>,
     at: Timestamp,
+    /// Written by [`Told`] alone.
+    #[serde(default, skip_serializing)]
+    connector: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing)]
+    connector_version: Option<Cow<'a, str>>,
 }
 
-/// A row's line, and what is told with it of the row's objects. Read again by [`super::facts`] alone.
+/// A row's line, and what is told with it of the row's objects. Read again by [`super::facts`] and the report.
 #[derive(Serialize)]
 struct Telling<'a> {
     #[serde(flatten)]
     line: Line<'a>,
     #[serde(flatten)]
-    authentication: Option<&'a AuthenticationFacts>,
-    #[serde(flatten)]
-    instance: Option<&'a InstanceFacts>,
+    told: Told<'a>,
 }
 
 /// Appends a row's line to `out`.
@@ -353,19 +356,13 @@ pub fn write_telling_line(
     external_user_id: &str,
     progress: &Progress,
     at: Timestamp,
-    authentication: Option<&AuthenticationFacts>,
-    instance: Option<&InstanceFacts>,
+    told: Told<'_>,
 ) {
     let line = line(row, key, external_user_id, progress, at);
-    if authentication.is_none() && instance.is_none() {
+    if told.connector.is_none() && told.authentication.is_none() && told.instance.is_none() {
         return append(out, &line);
     }
-    let telling = Telling {
-        line,
-        authentication,
-        instance,
-    };
-    append(out, &telling);
+    append(out, &Telling { line, told });
 }
 
 fn append(out: &mut Vec<u8>, line: &impl Serialize) {
@@ -400,6 +397,8 @@ fn line<'a>(
         error: progress.error.clone(),
         why: progress.why.clone(),
         at,
+        connector: None,
+        connector_version: None,
     }
 }
 
@@ -414,6 +413,10 @@ pub struct RowLine {
     pub user: u128,
     /// What was known.
     pub progress: Progress,
+    /// When.
+    pub at: Timestamp,
+    /// The connector and its version, where the line tells them.
+    pub connector: Option<Box<(String, String)>>,
 }
 
 /// Reads a row's line.
@@ -445,6 +448,11 @@ pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
         key,
         user: user_digest(&line.external_user_id),
         progress,
+        at: line.at,
+        connector: line
+            .connector
+            .zip(line.connector_version)
+            .map(|(name, version)| Box::new((name.into_owned(), version.into_owned()))),
     })
 }
 
@@ -501,6 +509,8 @@ mod tests {
             key: Key(5),
             user: user_digest("c-1"),
             progress,
+            at: Timestamp::UNIX_EPOCH,
+            connector: None,
         };
         assert_eq!(read_line(&line).unwrap(), read);
     }

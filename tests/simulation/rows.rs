@@ -85,6 +85,8 @@ impl SimRow {
             key: self.key(),
             external_user_id: self.external_user_id.clone(),
             user_name: self.user_name.clone(),
+            connector: "sqs".to_owned(),
+            connector_version: "2.1".to_owned(),
             auth_name: self.auth_name.clone(),
             service_id: self.service_id.clone(),
             environment_id: self.environment_id.clone(),
