@@ -4,10 +4,10 @@ mod calls;
 mod catalog;
 pub mod completions;
 pub mod export;
-mod rollback;
 mod init;
-mod verify;
 pub mod report;
+mod rollback;
+mod verify;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -19,8 +19,8 @@ use crate::input::open::Format;
 use crate::results::record::Step;
 pub use calls::Calls;
 pub use catalog::{CatalogArgs, CatalogCommand, PullArgs, ShowArgs};
-pub use rollback::RollbackArgs;
 pub use init::InitArgs;
+pub use rollback::RollbackArgs;
 pub use verify::VerifyArgs;
 
 /// Moves an existing customer base into Tray Embedded.
