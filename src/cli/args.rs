@@ -101,6 +101,21 @@ Examples:
   tray-import status results.jsonl --failed
   tray-import status results.jsonl --json | jq .rows")]
     Status(StatusArgs),
+    /// Write each row of the input with its ids and its state, for your own database
+    #[command(after_long_help = "\
+Each line has externalUserId, userId, authenticationId, instanceId, state and
+error, in the order of the input. A row of which the results hold nothing is
+`pending`, or `invalid` with the reason. --columns adds columns of the input by
+name (your own account number, say), fields such as authName as the import
+understands them, and `row`. Credentials, form fields and config values are
+refused.
+
+Examples:
+  tray-import export results.jsonl --input customers.csv -o ids.csv
+  tray-import export results.jsonl --input customers.csv -o ids.jsonl
+  tray-import export results.jsonl --input export.csv --mapping mapping.toml \
+    --columns 'Account no,authName' -o ids.csv")]
+    Export(export::ExportArgs),
     /// Compare Tray with the results: what is missing, changed, or one too many
     #[command(after_long_help = verify::EXAMPLES)]
     Verify(VerifyArgs),
@@ -117,21 +132,6 @@ Examples:
   tray-import validate export.csv --mapping mapping.toml
   zcat export.csv.gz | tray-import init - > mapping.toml")]
     Init(InitArgs),
-    /// Write each row of the input with its ids and its state, for your own database
-    #[command(after_long_help = "\
-Each line has externalUserId, userId, authenticationId, instanceId, state and
-error, in the order of the input. A row of which the results hold nothing is
-`pending`, or `invalid` with the reason. --columns adds columns of the input by
-name (your own account number, say), fields such as authName as the import
-understands them, and `row`. Credentials, form fields and config values are
-refused.
-
-Examples:
-  tray-import export results.jsonl --input customers.csv -o ids.csv
-  tray-import export results.jsonl --input customers.csv -o ids.jsonl
-  tray-import export results.jsonl --input export.csv --mapping mapping.toml \
-    --columns 'Account no,authName' -o ids.csv")]
-    Export(export::ExportArgs),
     /// Make one HTML page of a batch: how it went, what failed, what to do
     #[command(after_long_help = "\
 The page needs no network and no script, and is made for the screen, the phone
@@ -182,10 +182,10 @@ impl Command {
             Command::Validate(_) => "validate",
             Command::Import(_) => "import",
             Command::Status(_) => "status",
+            Command::Export(_) => "export",
             Command::Verify(_) => "verify",
             Command::Rollback(_) => "rollback",
             Command::Init(_) => "init",
-            Command::Export(_) => "export",
             Command::Report(_) => "report",
             Command::Catalog(_) => "catalog",
             Command::Sandbox(_) => "sandbox",

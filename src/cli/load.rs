@@ -120,18 +120,17 @@ fn of_open_error(
     catalog: Arc<Catalog>,
     fingerprint: Option<Fingerprint>,
 ) -> Result<Loaded, Failure> {
-    let Some(code) = error.code() else {
-        return Err(match error {
-            OpenError::UnknownFormat { .. } => Failure::usage(error),
-            other => Failure::internal(format!("the input: {other}")),
-        });
+    let problem = match (error.code(), error) {
+        (Some(code), error) => Problem::new("", code, error.to_string()),
+        (None, OpenError::Io(error)) => unreadable(&error)?,
+        (None, error) => return Err(Failure::usage(error)),
     };
     Ok(Loaded {
         catalog,
         layout: Arc::new(Layout::of_json_lines(Default::default())),
         header: None,
         fingerprint,
-        problems: vec![Problem::new("", code, error.to_string())],
+        problems: vec![problem],
         blocks: None,
     })
 }

@@ -67,6 +67,11 @@ pub enum FoldError {
         /// The parser's words.
         cause: String,
     },
+    /// A file that does not begin as a results file does.
+    #[error(
+        "it is not a results file: line 1 is not the header of a batch ({0}). If it was one, restore it from a copy"
+    )]
+    Foreign(&'static str),
     /// Written by a later version of this tool.
     #[error(
         "the results file has format version {found}; this version of tray-import reads {VERSION}"
@@ -152,8 +157,7 @@ pub fn read_lines(
             // a file that never was a results file must not be taken for one with a torn header
             let foreign = number == 0 && !is_torn_header(&line);
             return Ok(if foreign {
-                let cause = "it is not a results file".to_owned();
-                Err(FoldError::Line { line: 1, cause })
+                Err(FoldError::Foreign("it has no end"))
             } else {
                 Ok(ends)
             });
@@ -191,11 +195,9 @@ fn is_torn_header(line: &[u8]) -> bool {
 }
 
 fn read_header(line: &[u8]) -> Result<Header, FoldError> {
-    let wrong = |cause: String| FoldError::Line { line: 1, cause };
-    let header: Header =
-        serde_json::from_slice(line).map_err(|error| wrong(format!("not a header: {error}")))?;
+    let header: Header = serde_json::from_slice(line).map_err(|error| foreign(&error))?;
     if header.r#type != "batch" {
-        return Err(wrong("not a header of a results file".to_owned()));
+        return Err(FoldError::Foreign("its type is another"));
     }
     if header.version != VERSION {
         return Err(FoldError::Version {
@@ -203,6 +205,14 @@ fn read_header(line: &[u8]) -> Result<Header, FoldError> {
         });
     }
     Ok(header)
+}
+
+/// The parser's own words may quote the line, and the line of a foreign file may be a secret.
+fn foreign(error: &serde_json::Error) -> FoldError {
+    FoldError::Foreign(match error.classify() {
+        serde_json::error::Category::Data => "it lacks what a header has",
+        _ => "it is not JSON",
+    })
 }
 
 trait StripNuls {
@@ -323,8 +333,13 @@ mod tests {
 
     #[test]
     fn a_foreign_file_is_not_taken_for_a_torn_one() {
-        assert!(fold(b"my-token").is_err());
-        assert!(fold(b"{\"type\":\"row\"}").is_err());
+        for text in [
+            "my-token",
+            "{\"type\":\"row\"}",
+            "externalUserId,connector\nc-1,sqs\n",
+        ] {
+            assert!(matches!(fold(text.as_bytes()), Err(FoldError::Foreign(_))));
+        }
         assert!(fold(b"{\"ty").is_ok());
     }
 
