@@ -52,19 +52,22 @@ struct Server {
     throttled: usize,
 }
 
-impl Transport for Arc<FarAway> {
+struct Wire(Arc<FarAway>);
+
+impl Transport for Wire {
     async fn send(&self, request: &Request) -> Result<Response, SendError> {
         let Call::GraphQl { operation, .. } = &request.call else {
             return Err(SendError::NotSent("there is no platform API".to_owned()));
         };
+        let FarAway { state, latency } = &*self.0;
         let way = {
-            let mut state = self.state.lock().unwrap();
-            let [least, most] = self.latency;
+            let mut state = state.lock().unwrap();
+            let [least, most] = *latency;
             (least + (most - least).mul_f64(state.rng.f64())) / 2
         };
         sleep(way).await;
         let (status, data) = {
-            let mut state = self.state.lock().unwrap();
+            let mut state = state.lock().unwrap();
             let now = state.start.elapsed();
             if state.limiter.admit(now) {
                 state.admitted.push(now);
@@ -170,7 +173,7 @@ fn import(count: usize, rate: f64, limit: Limit, latency: [u64; 2], sync: u64) -
         let random = fastrand::Rng::with_seed(7);
         let retries = Retries::default();
         let limiter = Limiter::new(pace);
-        let client = Client::new(Arc::clone(&far), limiter, 64, retries, random);
+        let client = Client::new(Wire(Arc::clone(&far)), limiter, 64, retries, random);
         let tally = Arc::new(Tally::default());
         let engine = Arc::new(Engine::new(Parts {
             client: Arc::new(client),
@@ -194,7 +197,10 @@ fn import(count: usize, rate: f64, limit: Limit, latency: [u64; 2], sync: u64) -
     // the last rows cannot fill the time any more: each waits for its own answers
     let tenth = Duration::from_secs(10);
     let until = *state.admitted.last().unwrap() - tenth;
-    let counted = state.admitted.iter().filter(|at| **at >= tenth && **at < until);
+    let counted = state
+        .admitted
+        .iter()
+        .filter(|at| **at >= tenth && **at < until);
     let allowed = limit.per_second * (until - tenth).as_secs_f64();
     Used {
         share: counted.count() as f64 / allowed,
@@ -224,7 +230,10 @@ fn at_the_limit_the_whole_budget_is_used_and_nothing_throttled() {
 #[test]
 fn nor_when_the_way_is_longer_for_some_calls_than_for_others() {
     let used = import(2_200, 30.0, Limit::DOCUMENTED, [100, 300], 5);
-    println!("latency of 100 to 300 ms: {:.4}, {} throttled", used.share, used.throttled);
+    println!(
+        "latency of 100 to 300 ms: {:.4}, {} throttled",
+        used.share, used.throttled
+    );
     assert_eq!(used.throttled, 0);
     assert!(used.share >= 0.98, "{:.4} of the budget", used.share);
 }
@@ -232,7 +241,10 @@ fn nor_when_the_way_is_longer_for_some_calls_than_for_others() {
 #[test]
 fn a_slow_disk_costs_no_call() {
     let used = import(1_000, 30.0, Limit::DOCUMENTED, [200, 200], 40);
-    println!("40 ms a sync: {:.4}, {} throttled", used.share, used.throttled);
+    println!(
+        "40 ms a sync: {:.4}, {} throttled",
+        used.share, used.throttled
+    );
     assert_eq!(used.throttled, 0);
     assert!(used.share >= 0.98, "{:.4} of the budget", used.share);
 }
@@ -241,5 +253,9 @@ fn a_slow_disk_costs_no_call() {
 fn the_default_rate_is_kept_as_well() {
     let used = import(1_000, 25.0, Limit::DOCUMENTED, [200, 200], 5);
     assert_eq!(used.throttled, 0);
-    assert!(used.share >= 0.98 * 25.0 / 30.0, "{:.4} of the budget", used.share);
+    assert!(
+        used.share >= 0.98 * 25.0 / 30.0,
+        "{:.4} of the budget",
+        used.share
+    );
 }

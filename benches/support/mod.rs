@@ -18,7 +18,11 @@ pub fn files(rows: usize) -> TempDir {
     let mut rng = fastrand::Rng::with_seed(1);
     for n in 0..rows {
         // one in fifty is bad
-        let region = if n % 50 == 49 { "us-east-9" } else { "us-east-1" };
+        let region = if n % 50 == 49 {
+            "us-east-9"
+        } else {
+            "us-east-1"
+        };
         let account = rng.u64(..1_000_000_000_000);
         let (key, secret) = (rng.u64(..), rng.u128(..));
         let user = format!("c-{n:08}");

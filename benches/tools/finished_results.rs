@@ -58,7 +58,9 @@ impl Transport for AtOnce {
         Ok(Response {
             status: 200,
             retry_after: None,
-            body: json!({"data": {operation.name: data}}).to_string().into_bytes(),
+            body: json!({"data": {operation.name: data}})
+                .to_string()
+                .into_bytes(),
         })
     }
 }
@@ -91,16 +93,29 @@ impl Listener for Nobody {
 }
 
 async fn import(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {
-    let typed = [Path::new("tray-import"), Path::new("validate"), &arguments.input];
-    let typed = typed.into_iter().chain([Path::new("--catalog"), &arguments.catalog]);
+    let typed = [
+        Path::new("tray-import"),
+        Path::new("validate"),
+        &arguments.input,
+    ];
+    let typed = typed
+        .into_iter()
+        .chain([Path::new("--catalog"), &arguments.catalog]);
     let shared = Cli::try_parse_from(typed)?.shared;
     let mut loaded = load(&arguments.input, None, &shared).map_err(|failure| failure.message)?;
-    let outcome = loaded.check(&mut Nobody).map_err(|failure| failure.message)?;
+    let outcome = loaded
+        .check(&mut Nobody)
+        .map_err(|failure| failure.message)?;
     let index = Arc::new(outcome.index);
     let plan = Arc::new(plan(&index, |_| None, Options::default()));
     // the tool makes the file and its header; the lines go through a handle without syncs
-    drop(ResultsFile::create(&arguments.results, &arguments.endpoint)?);
-    let file = std::fs::OpenOptions::new().append(true).open(&arguments.results)?;
+    drop(ResultsFile::create(
+        &arguments.results,
+        &arguments.endpoint,
+    )?);
+    let file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(&arguments.results)?;
     let pace = Pace {
         rate: None,
         burst: 1,

@@ -27,12 +27,18 @@ fn answers(solutions: &Value) -> Answers {
     let empty = json!({"edges": [], "pageInfo": {"hasNextPage": false, "endCursor": null}});
     let page = |nodes: &Value| {
         let nodes = nodes.as_array().cloned().unwrap_or_default();
-        let edges: Vec<Value> = nodes.into_iter().map(|node| json!({"node": node})).collect();
+        let edges: Vec<Value> = nodes
+            .into_iter()
+            .map(|node| json!({"node": node}))
+            .collect();
         json!({"edges": edges, "pageInfo": {"hasNextPage": false, "endCursor": null}})
     };
     // the frequent ones first; each name is followed by what follows it in the document alone
     let all = [
-        ("createExternalUser(", json!({"createExternalUser": {"userId": USER}})),
+        (
+            "createExternalUser(",
+            json!({"createExternalUser": {"userId": USER}}),
+        ),
         ("authorize(", json!({"authorize": {"accessToken": TOKEN}})),
         (
             "createUserAuthentication(",
@@ -47,9 +53,15 @@ fn answers(solutions: &Value) -> Answers {
             json!({"updateSolutionInstance": {"solutionInstance": {"id": INSTANCE, "enabled": true}}}),
         ),
         ("users(", json!({"users": empty})),
-        ("solutions(", json!({"viewer": {"solutions": page(solutions)}})),
+        (
+            "solutions(",
+            json!({"viewer": {"solutions": page(solutions)}}),
+        ),
         ("__type", json!({})),
-        ("", json!({"viewer": {"authentications": empty, "solutionInstances": empty}})),
+        (
+            "",
+            json!({"viewer": {"authentications": empty, "solutionInstances": empty}}),
+        ),
     ];
     let answer = |data: &Value| {
         let body = json!({"data": data}).to_string();
@@ -59,7 +71,11 @@ fn answers(solutions: &Value) -> Answers {
         )
         .into_bytes()
     };
-    Answers(all.iter().map(|(name, data)| (*name, answer(data))).collect())
+    Answers(
+        all.iter()
+            .map(|(name, data)| (*name, answer(data)))
+            .collect(),
+    )
 }
 
 impl Answers {
@@ -77,7 +93,13 @@ fn content_length(headers: &[u8]) -> usize {
     headers
         .split(|byte| *byte == b'\n')
         .find(|line| line.len() > NAME.len() && line[..NAME.len()].eq_ignore_ascii_case(NAME))
-        .and_then(|line| std::str::from_utf8(&line[NAME.len()..]).ok()?.trim().parse().ok())
+        .and_then(|line| {
+            std::str::from_utf8(&line[NAME.len()..])
+                .ok()?
+                .trim()
+                .parse()
+                .ok()
+        })
         .unwrap_or(0)
 }
 
