@@ -108,7 +108,9 @@ fn errors_of_sandbox(tray: &Tray, operation: &Operation, token: &str) -> Value {
             "name": "n", "serviceId": "s", "serviceEnvironmentId": "e", "data": "{}", "scopes": [],
         }),
         "createSolutionInstance" => json!({ "solutionId": "s", "instanceName": "n" }),
-        "updateSolutionInstance" => json!({ "solutionInstanceId": "s" }),
+        "updateSolutionInstance" | "removeSolutionInstance" => json!({ "solutionInstanceId": "s" }),
+        "removeAuthentication" => json!({ "authenticationId": "a" }),
+        "removeExternalUser" => json!({ "userId": "u" }),
         _ => Value::Null,
     };
     let body = json!({ "query": operation.document, "variables": { "input": input } });

@@ -24,7 +24,7 @@ pub struct Desk<T> {
 }
 
 impl<T: Transport> Desk<T> {
-    /// Calls with the master token. Where the gateway refuses it, the run is told to stop.
+    /// Calls with the master token. Where the gateway refuses the token itself, the run is told to stop.
     ///
     /// # Errors
     /// How the call ended.
@@ -34,9 +34,21 @@ impl<T: Transport> Desk<T> {
         variables: SecretValue,
     ) -> Result<Value, Trouble> {
         let answer = self.client.call(operation, variables, &self.master).await;
-        answer
-            .map(|(data, _)| data)
-            .map_err(|failed| master_trouble(&self.stop, failed.trouble))
+        match answer.map_err(|failed| failed.trouble) {
+            Ok((data, _)) => Ok(data),
+            // what is refused like this may not exist any more: one question tells the token's fault from its
+            Err(Trouble::TokenRefused { message, .. }) if operation != &USERS => {
+                let nobody = ops::users(Some("tray-import"), None);
+                let probe = self.client.call(&USERS, nobody, &self.master).await;
+                match probe.map_err(|failed| failed.trouble) {
+                    Err(refused @ Trouble::TokenRefused { .. }) => {
+                        Err(master_trouble(&self.stop, refused))
+                    }
+                    _ => Err(Trouble::Refused(message)),
+                }
+            }
+            Err(trouble) => Err(master_trouble(&self.stop, trouble)),
+        }
     }
 
     /// The ids of all end users with exactly this `externalUserId`; compared again here, since how Tray

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio::runtime::Runtime;
+
 use super::args::{Calls, Shared};
 use super::exit::Failure;
 use super::rehearsal::ENDPOINT;
 use super::{interrupt, settings};
 use crate::aftercare::session::Desk;
 use crate::import::stop::Stop;
-use crate::results::file::{self, FileError, ResultsFile};
+use crate::results::file::{self, FileError, Held, ResultsFile};
 use crate::results::fold::Folded;
 use crate::results::record::Header;
 use crate::results::users::{EndUser, end_users};
@@ -30,22 +32,29 @@ pub struct Batch {
 /// Where the batch is, and with what right it is asked about.
 pub struct Access {
     endpoints: Endpoints,
-    master: SecretText,
+    master: Option<SecretText>,
 }
 
 impl Access {
-    /// Reads endpoints and master token; makes no call.
+    /// Reads endpoints and, if there is one, the master token; makes no call.
     ///
     /// # Errors
-    /// No token, or an endpoint that is none.
+    /// A token or an endpoint that is none.
     pub fn of(shared: &Shared) -> Result<Access, Failure> {
-        let master = settings::master_token(shared)?.ok_or_else(|| {
-            Failure::usage("there is no master token")
-                .hint("set TRAY_MASTER_TOKEN, or name a file with --master-token-file")
-        })?;
         Ok(Access {
             endpoints: settings::endpoints(shared)?,
-            master,
+            master: settings::master_token(shared)?,
+        })
+    }
+
+    /// The master token.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn master(&self) -> Result<&SecretText, Failure> {
+        self.master.as_ref().ok_or_else(|| {
+            Failure::usage("there is no master token")
+                .hint("set TRAY_MASTER_TOKEN, or name a file with --master-token-file")
         })
     }
 
@@ -74,20 +83,43 @@ impl Access {
         Batch::of(path, file, folded)
     }
 
+    /// Opens a batch of this Tray to look at, with the file as it is: nobody writes it as long as what is
+    /// returned with the batch lives.
+    ///
+    /// # Errors
+    /// As [`Access::open`].
+    pub fn hold(&self, path: &Path) -> Result<(Batch, Held), Failure> {
+        let endpoint = self.endpoints.graphql.as_str();
+        let (held, folded) = file::hold(path, endpoint).map_err(unusable)?;
+        Ok((Batch::of(path, None, folded)?, held))
+    }
+
     /// What calls are made with. From here on the first Ctrl-C asks the run to stop.
     ///
     /// # Errors
-    /// When TLS cannot be set up.
+    /// There is no master token, or TLS cannot be set up.
     pub fn desk(&self, calls: &Calls) -> Result<Desk<Http>, Failure> {
+        let master = self.master()?.clone();
+        let client: Client<Http> = settings::client(&self.endpoints, calls)?;
         let stop = Arc::new(Stop::default());
         interrupt::hand_to(&stop);
-        let client: Client<Http> = settings::client(&self.endpoints, calls)?;
         Ok(Desk {
             client: Arc::new(client),
-            master: self.master.clone(),
+            master,
             stop,
         })
     }
+}
+
+/// A runtime of the process's own for a command's calls.
+///
+/// # Errors
+/// When the system refuses one.
+pub fn runtime() -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::internal)
 }
 
 impl Batch {

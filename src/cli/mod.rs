@@ -21,10 +21,12 @@ pub mod printer;
 pub mod progress;
 pub mod rehearsal;
 pub mod report;
+pub mod rollback;
 pub mod sandbox;
 pub mod settings;
 pub mod status;
 pub mod validate;
+pub mod verify;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -98,6 +100,8 @@ fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(&args, printer),
         Command::Export(args) => export::run(&args, &cli.shared, printer),
         Command::Report(args) => report::run(&args, printer),
+        Command::Verify(args) => verify::run(&args, &cli.shared, printer),
+        Command::Rollback(args) => rollback::run(&args, &cli.shared, printer),
         Command::Catalog(args) => check::run(&args, &cli.shared, printer),
         Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
         Command::Completions(args) => Ok(completions::run(&args, printer)),

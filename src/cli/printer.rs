@@ -72,6 +72,20 @@ impl Printer {
         }
     }
 
+    /// Asks the person at the terminal; their answer without white space around it. Nothing can silence it.
+    ///
+    /// # Errors
+    /// Standard input cannot be read.
+    pub fn ask(&self, question: &str) -> io::Result<String> {
+        self.bars.suspend(|| {
+            let mut out = io::stderr();
+            let _ = write!(out, "{question} ").and_then(|()| out.flush());
+        });
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer)?;
+        Ok(answer.trim().to_owned())
+    }
+
     /// What ended the command.
     pub fn failure(&self, failure: &Failure) {
         match self.format {

@@ -1,4 +1,4 @@
-//! How an import shows that it is getting on: a bar at a terminal, a line every few seconds elsewhere.
+//! How a long command shows that it is getting on: a bar at a terminal, a line every few seconds elsewhere.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,12 +15,47 @@ use crate::tray::transport::Transport;
 const EVERY_LINE: Duration = Duration::from_secs(5);
 const EVERY_FRAME: Duration = Duration::from_millis(250);
 
+/// Work that can be shown.
+pub trait Work: Send + Sync + 'static {
+    /// What is counted: "rows".
+    const UNITS: &'static str;
+
+    /// How many of them have come to their end.
+    fn ended(&self) -> u64;
+
+    /// What else there is to say, in a few words each.
+    fn parts(&self) -> Vec<String>;
+
+    /// How many have failed.
+    fn failed(&self) -> u64;
+}
+
+impl Work for Tally {
+    const UNITS: &'static str = "rows";
+
+    fn ended(&self) -> u64 {
+        self.ended_total()
+    }
+
+    fn parts(&self) -> Vec<String> {
+        vec![
+            format!("auths {}", thousands(self.steps(Step::Authentication))),
+            format!("instances {}", thousands(self.steps(Step::Instance))),
+            format!("enabled {}", thousands(self.steps(Step::Enable))),
+        ]
+    }
+
+    fn failed(&self) -> u64 {
+        self.failures_total()
+    }
+}
+
 /// Shows progress until it is aborted.
-pub async fn show<T: Transport>(
+pub async fn show<T: Transport, W: Work>(
     printer: Printer,
-    tally: Arc<Tally>,
+    work: Arc<W>,
     client: Arc<Client<T>>,
-    rows: u64,
+    total: u64,
 ) {
     if !printer.shows_progress() {
         return;
@@ -31,25 +66,29 @@ pub async fn show<T: Transport>(
         loop {
             tokio::time::sleep(EVERY_LINE).await;
             window.add(client.counters.total());
-            let line = line(&tally, &client, rows, started, window.rate());
+            let line = line(&*work, &client, total, started, window.rate());
             printer.note(&format!(
-                "{} of {} rows: {line}",
-                thousands(tally.ended_total()),
-                thousands(rows)
+                "{} of {} {}: {line}",
+                thousands(work.ended()),
+                thousands(total),
+                W::UNITS
             ));
         }
     }
-    let bar = printer.bars().add(ProgressBar::new(rows));
-    let template = "{bar:30} {human_pos}/{human_len} rows  {percent}%\n{wide_msg}";
-    if let Ok(style) = ProgressStyle::with_template(template) {
+    let bar = printer.bars().add(ProgressBar::new(total));
+    let template = format!(
+        "{{bar:30}} {{human_pos}}/{{human_len}} {}  {{percent}}%\n{{wide_msg}}",
+        W::UNITS
+    );
+    if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style);
     }
     let _cleared = Cleared(bar.clone());
     loop {
         tokio::time::sleep(EVERY_FRAME).await;
         window.add(client.counters.total());
-        bar.set_message(line(&tally, &client, rows, started, window.rate()));
-        bar.set_position(tally.ended_total());
+        bar.set_message(line(&*work, &client, total, started, window.rate()));
+        bar.set_position(work.ended());
     }
 }
 
@@ -63,30 +102,26 @@ impl Drop for Cleared {
 }
 
 fn line<T: Transport>(
-    tally: &Tally,
+    work: &impl Work,
     client: &Client<T>,
-    rows: u64,
+    total: u64,
     started: Instant,
     rate: f64,
 ) -> String {
-    let mut parts = vec![
-        format!("auths {}", thousands(tally.steps(Step::Authentication))),
-        format!("instances {}", thousands(tally.steps(Step::Instance))),
-        format!("enabled {}", thousands(tally.steps(Step::Enable))),
-        format!("{rate:.0} calls/s"),
-    ];
+    let mut parts = work.parts();
+    parts.push(format!("{rate:.0} calls/s"));
     let throttled = client.counters.throttled();
     if throttled > 0 {
         parts.push(format!("throttled {}", thousands(throttled)));
     }
-    if tally.failures_total() > 0 {
-        parts.push(format!("failed {}", thousands(tally.failures_total())));
+    if work.failed() > 0 {
+        parts.push(format!("failed {}", thousands(work.failed())));
     }
-    let ended = tally.ended_total();
-    if ended > 0 && ended < rows {
+    let ended = work.ended();
+    if ended > 0 && ended < total {
         let left = started
             .elapsed()
-            .mul_f64((rows - ended) as f64 / ended as f64);
+            .mul_f64((total - ended) as f64 / ended as f64);
         parts.push(format!("ETA {}", duration(left)));
     }
     parts.join(", ")

@@ -28,7 +28,7 @@ pub fn run(args: &StatusArgs, printer: &Printer) -> Result<Exit, Failure> {
     let mut by_state: BTreeMap<State, u64> = BTreeMap::new();
     let mut by_step: BTreeMap<(State, Option<Step>), u64> = BTreeMap::new();
     let mut failures: BTreeMap<String, u64> = BTreeMap::new();
-    let mut retryable = 0;
+    let (mut retryable, mut taken_back) = (0, 0);
     for (_, progress) in folded.rows.values() {
         *by_state.entry(progress.state).or_default() += 1;
         *by_step.entry((progress.state, progress.step)).or_default() += 1;
@@ -36,6 +36,7 @@ pub fn run(args: &StatusArgs, printer: &Printer) -> Result<Exit, Failure> {
             *failures.entry(error.code.to_string()).or_default() += 1;
             retryable += u64::from(error.retryable);
         }
+        taken_back += u64::from(progress.is_rolled_back());
     }
     let of = |state: State| by_state.get(&state).copied().unwrap_or_default();
     let total = folded.rows.len() as u64;
@@ -62,6 +63,9 @@ pub fn run(args: &StatusArgs, printer: &Printer) -> Result<Exit, Failure> {
             .map(|((state, step), count)| json!({"state": state, "step": step, "rows": count}))
             .collect();
         summary.add("steps", json!(steps));
+        if taken_back > 0 {
+            summary.add("takenBack", json!(taken_back));
+        }
         summary.add("endpoint", json!(header.endpoint));
         summary.add("batchId", json!(header.batch_id));
         summary.add("tornBytes", json!(folded.torn));
@@ -88,6 +92,12 @@ pub fn run(args: &StatusArgs, printer: &Printer) -> Result<Exit, Failure> {
     for ((state, step), count) in &by_step {
         let step = step.map_or_else(|| "nothing yet".to_owned(), |step| step.to_string());
         printer.result(&format!("  {:>9}  {state:<8} {step}", thousands(*count)));
+    }
+    if taken_back > 0 {
+        let rows = thousands(taken_back);
+        printer.result(&format!(
+            "  of which {rows} rows were taken back by a rollback"
+        ));
     }
     if !failures.is_empty() {
         printer.result("Failures by code:");

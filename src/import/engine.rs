@@ -21,7 +21,7 @@ use crate::batch::plan::Plan;
 use crate::results::facts::Checker;
 use crate::results::fold::SeenUser;
 use crate::results::journal::Journal;
-use crate::results::record::{Progress, State, Step};
+use crate::results::record::{Progress, State, Step, Steps};
 use crate::secret::{Redactor, SecretText};
 use crate::tray::client::{Client, Failed};
 use crate::tray::outcome::Trouble;
@@ -291,6 +291,7 @@ impl<T: Transport> Engine<T> {
         let fresh = run.progress.authentication_id.is_none();
         self.authentication(row, run, cell, &user_id).await?;
         if row.placement.is_none() {
+            run.progress.lost = Steps::default();
             self.enter(&mut [run], State::Done, Step::Authentication)
                 .await?;
             return Ok(Reached::Asked);

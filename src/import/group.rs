@@ -8,7 +8,6 @@ use super::ending::Ending;
 use super::engine::{Engine, Run};
 use super::feed::Placement;
 use super::instance::{user_id_of, wanted};
-use super::recording::last_done;
 use super::slots::{differing, leave_alone};
 use super::users::{is_open, is_ours};
 use crate::results::record::{Id, State, Step};
@@ -131,7 +130,7 @@ impl<T: Transport> Engine<T> {
 
     async fn hold(&self, runs: &mut [Run], why: &str) {
         for run in runs.iter_mut() {
-            run.progress.enter(State::Held, last_done(run));
+            run.progress.enter(State::Held, run.progress.last_done());
             run.progress.why = Some(why.into());
             tracing::warn!(row = run.row, "row held: {why}");
         }

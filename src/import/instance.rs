@@ -10,7 +10,7 @@ use super::engine::{Engine, Run};
 use super::feed::Placement;
 use super::user::never_there;
 use super::users::{Cell, is_open, is_ours};
-use crate::results::record::{Id, State, Step};
+use crate::results::record::{Id, State, Step, Steps};
 use crate::secret::Redactor;
 use crate::tray::operations::{
     self as ops, CREATE_SOLUTION_INSTANCE, ListedInstance, SlotValue, UPDATE_SOLUTION_INSTANCE,
@@ -53,7 +53,7 @@ impl<T: Transport> Engine<T> {
         for run in runs.iter_mut() {
             run.progress.instance_id = Some(Id::new(&had.id));
             run.progress.enabled = Some(had.enabled);
-            run.progress.lost.remove(Step::Authentication);
+            run.progress.lost = Steps::default();
         }
         if !enable || had.enabled {
             let step = if had.enabled {

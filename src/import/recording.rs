@@ -104,7 +104,7 @@ impl<T: Transport> Engine<T> {
                 self.ended();
             }
             Ending::TakenBack if !self.cannot_write() => {
-                run.progress.enter(State::Partial, last_done(run));
+                run.progress.enter(State::Partial, run.progress.last_done());
                 let _ = self.record(&mut [run]).await;
             }
             Ending::Stopped | Ending::TakenBack => {}
@@ -140,17 +140,5 @@ impl<T: Transport> Engine<T> {
         };
         self.enter(runs, State::Sent, step).await?;
         Ok(slot)
-    }
-}
-
-/// The last step whose id is known.
-pub(super) fn last_done(run: &Run) -> Option<Step> {
-    let progress = &run.progress;
-    if progress.instance_id.is_some() {
-        Some(Step::Instance)
-    } else if progress.authentication_id.is_some() {
-        Some(Step::Authentication)
-    } else {
-        progress.user_id.as_ref().map(|_| Step::User)
     }
 }

@@ -177,6 +177,29 @@ pub fn read(path: &Path) -> Result<Folded, FileError> {
     understand(&file, path)
 }
 
+/// [`read_of`] of a file that stays as it is as long as what is returned lives: no import can write it, and
+/// it is not read while one does.
+///
+/// # Errors
+/// As [`read_of`]; a file that is in use.
+pub fn hold(path: &Path, endpoint: &str) -> Result<(Held, Folded), FileError> {
+    let io = |source| FileError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(io)?;
+    locked(file.try_lock_shared(), path)?;
+    let folded = understand(&file, path)?;
+    of_endpoint(&folded, path, endpoint)?;
+    Ok((Held { _file: file }, folded))
+}
+
+/// A results file that nobody writes meanwhile.
+#[derive(Debug)]
+pub struct Held {
+    _file: File,
+}
+
 /// [`read`] of a file whose ids are to be used: it must be of this endpoint.
 ///
 /// # Errors
@@ -211,7 +234,11 @@ fn understand(file: &File, path: &Path) -> Result<Folded, FileError> {
 }
 
 fn lock(file: &File, path: &Path) -> Result<(), FileError> {
-    match file.try_lock() {
+    locked(file.try_lock(), path)
+}
+
+fn locked(outcome: Result<(), TryLockError>, path: &Path) -> Result<(), FileError> {
+    match outcome {
         Ok(()) => Ok(()),
         Err(TryLockError::WouldBlock) => Err(FileError::Locked {
             path: path.to_owned(),

@@ -34,9 +34,11 @@ pub struct SeenUser {
 
 impl SeenUser {
     fn see(&mut self, progress: &Progress) {
-        if progress.lost.has(Step::User) {
-            // gone from Tray, and to be made again
+        let gone = progress.lost.has(Step::User) || progress.is_rolled_back();
+        if progress.user_id.is_none() && gone {
+            // whom earlier lines knew does not exist any more
             *self = SeenUser::default();
+            return;
         }
         match &progress.user_id {
             Some(id) => {
@@ -258,6 +260,21 @@ mod tests {
             );
         }
         bytes
+    }
+
+    #[test]
+    fn an_end_user_who_was_taken_back_is_not_known_any_more() {
+        let mut bytes = file();
+        let mut progress = Progress::none();
+        progress.user_id = Some(Id::new("u"));
+        let at = Timestamp::UNIX_EPOCH;
+        write_line(&mut bytes, 1, Key(1), "c", &progress, at);
+        let user = crate::validate::identity::user_digest("c");
+        assert_eq!(fold(&bytes).unwrap().users[&user].id, Some(Id::new("u")));
+        progress.user_id = None;
+        progress.why = Some(crate::results::record::ROLLED_BACK.into());
+        write_line(&mut bytes, 1, Key(1), "c", &progress, at);
+        assert_eq!(fold(&bytes).unwrap().users[&user], SeenUser::default());
     }
 
     #[test]

@@ -221,11 +221,30 @@ pub struct Progress {
     pub attempts: u32,
     /// Why it failed.
     pub error: Option<Box<RowError>>,
-    /// Why it is held.
+    /// Why it is held, or [`ROLLED_BACK`].
     pub why: Option<Box<str>>,
 }
 
+/// The `why` of a `partial` row some of whose things were taken back: it knows only what still stands.
+pub const ROLLED_BACK: &str = "removed by rollback";
+
 impl Progress {
+    /// Whether this is what a rollback left.
+    pub fn is_rolled_back(&self) -> bool {
+        self.state == State::Partial && self.why.as_deref() == Some(ROLLED_BACK)
+    }
+
+    /// The last step whose id is known.
+    pub fn last_done(&self) -> Option<Step> {
+        if self.instance_id.is_some() {
+            Some(Step::Instance)
+        } else if self.authentication_id.is_some() {
+            Some(Step::Authentication)
+        } else {
+            self.user_id.as_ref().map(|_| Step::User)
+        }
+    }
+
     /// Moves to a state at a step; why it failed or was held before does not matter any more.
     pub fn enter(&mut self, state: State, step: Option<Step>) {
         self.state = state;

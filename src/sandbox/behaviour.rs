@@ -231,6 +231,30 @@ choices! {
     }
 }
 
+choices! {
+    /// Whose token `removeAuthentication` takes for an end user's authentication.
+    RemovalToken {
+        /// The end user's.
+        User = "user",
+        /// The master token.
+        Master = "master",
+        /// Either.
+        Either = "either",
+    }
+}
+
+choices! {
+    /// The answer to the removal of something that does not exist.
+    UnknownRemoval {
+        /// An error that says so.
+        NotFound = "not_found",
+        /// That it is done.
+        Done = "done",
+        /// The error of a token that may not.
+        Forbidden = "forbidden",
+    }
+}
+
 switches! {
     /// The switches. Numbers in parentheses are the open questions of the API notes, section 10.
     Behaviour {
@@ -288,8 +312,16 @@ switches! {
         max_page_size: usize = 100,
         /// Removing a user removes their authentications too (16).
         user_removal_takes_authentications: bool = true,
+        /// A user who still owns something can be removed (16).
+        remove_users_with_things: bool = true,
         /// An authentication that an enabled instance uses can be removed (16).
         remove_used_authentications: bool = true,
+        /// An instance that is enabled can be removed (16).
+        remove_enabled_instances: bool = true,
+        /// Whose token removeAuthentication takes for an end user's authentication (10).
+        authentication_removal_token: RemovalToken = RemovalToken::User,
+        /// What the removal of something that does not exist is answered (3).
+        unknown_removal: UnknownRemoval = UnknownRemoval::NotFound,
         /// Names are unique: authentications per owner and environment, instances per owner and solution (section 7).
         names_unique: bool = false,
     }

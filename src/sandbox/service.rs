@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Setup;
 use super::answer::{Answer, dropped, garbage};
-use super::behaviour::{Behaviour, ThrottleForm, UnauthorizedForm, ValidationStatus};
+use super::behaviour::{Behaviour, RemovalToken, ThrottleForm, UnauthorizedForm, ValidationStatus};
 use super::counters::{Counters, count};
 use super::faults::{FaultKind, FaultPlan};
 use super::limit::Limiter;
@@ -364,6 +364,10 @@ fn may_call(caller: &Caller, operation: &str, behaviour: &Behaviour) -> bool {
         | "removeSolutionInstance" => *caller != Caller::Master,
         "createUserAuthentication" => {
             *caller != Caller::Master || behaviour.master_create_authentication
+        }
+        "removeAuthentication" => {
+            *caller == Caller::Master
+                || behaviour.authentication_removal_token != RemovalToken::Master
         }
         _ => true,
     }

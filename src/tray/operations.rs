@@ -56,6 +56,29 @@ pub static UPDATE_SOLUTION_INSTANCE: Operation = Operation {
     repeatable: true,
 };
 
+/// Removes an instance. User token (`tray-api.md` 1.4). By id, so that twice does the same as once, but for the
+/// answer; so do the other two removals.
+pub static REMOVE_SOLUTION_INSTANCE: Operation = Operation {
+    name: "removeSolutionInstance",
+    document: "mutation($input: RemoveSolutionInstanceInput!) { removeSolutionInstance(input: $input) { clientMutationId } }",
+    repeatable: true,
+};
+
+/// Removes an authentication. Whether Tray takes the end user's token for it, or the master token, its sources
+/// disagree (`tray-api.md` 1.4).
+pub static REMOVE_AUTHENTICATION: Operation = Operation {
+    name: "removeAuthentication",
+    document: "mutation($input: RemoveUserAuthenticationInput!) { removeAuthentication(input: $input) { clientMutationId } }",
+    repeatable: true,
+};
+
+/// Removes an end user, and with them all their instances. Master token.
+pub static REMOVE_EXTERNAL_USER: Operation = Operation {
+    name: "removeExternalUser",
+    document: "mutation($input: RemoveExternalUserInput!) { removeExternalUser(input: $input) { clientMutationId } }",
+    repeatable: true,
+};
+
 /// The end users that exist. Master token.
 pub static USERS: Operation = Operation {
     name: "users",
@@ -106,12 +129,15 @@ pub static INTROSPECTION: Operation = Operation {
 };
 
 /// Every document, for the test against the schema.
-pub static ALL: [&Operation; 12] = [
+pub static ALL: [&Operation; 15] = [
     &CREATE_EXTERNAL_USER,
     &AUTHORIZE,
     &CREATE_USER_AUTHENTICATION,
     &CREATE_SOLUTION_INSTANCE,
     &UPDATE_SOLUTION_INSTANCE,
+    &REMOVE_SOLUTION_INSTANCE,
+    &REMOVE_AUTHENTICATION,
+    &REMOVE_EXTERNAL_USER,
     &USERS,
     &AUTHENTICATIONS,
     &SOLUTION_INSTANCES,
@@ -218,6 +244,26 @@ pub fn enable(instance_id: &str) -> SecretValue {
         "enabled": true,
         "errorOnEnablingWithMissingValues": true,
     }))
+}
+
+/// Input of [`UPDATE_SOLUTION_INSTANCE`] that disables.
+pub fn disable(instance_id: &str) -> SecretValue {
+    input(json!({"solutionInstanceId": instance_id, "enabled": false}))
+}
+
+/// Input of [`REMOVE_SOLUTION_INSTANCE`].
+pub fn remove_solution_instance(instance_id: &str) -> SecretValue {
+    input(json!({"solutionInstanceId": instance_id}))
+}
+
+/// Input of [`REMOVE_AUTHENTICATION`].
+pub fn remove_authentication(authentication_id: &str) -> SecretValue {
+    input(json!({"authenticationId": authentication_id}))
+}
+
+/// Input of [`REMOVE_EXTERNAL_USER`].
+pub fn remove_external_user(user_id: &str) -> SecretValue {
+    input(json!({"userId": user_id}))
 }
 
 /// Input of [`UPDATE_SOLUTION_INSTANCE`] that fills slots. A list must be complete: whether Tray merges or

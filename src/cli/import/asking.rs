@@ -78,7 +78,7 @@ impl Import<'_> {
     }
 }
 
-pub(super) fn refused_token(message: &str) -> Failure {
+pub(in crate::cli) fn refused_token(message: &str) -> Failure {
     Failure::new(
         Exit::Refused,
         format!("Tray refused the master token ({message})"),

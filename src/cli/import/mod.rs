@@ -11,8 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Runtime;
-
+use super::aftercare::runtime;
 use super::args::{ImportArgs, Shared};
 use super::exit::{Exit, Failure};
 use super::load::{Listener, Loaded, Outcome, load};
@@ -35,7 +34,7 @@ use crate::secret::SecretText;
 use crate::tray::http::Endpoints;
 use crate::validate::identity::DigestMap;
 use account::Account;
-use asking::refused_token;
+pub(super) use asking::refused_token;
 use closing::{as_far_as_asked, states};
 
 /// Runs the command.
@@ -334,11 +333,4 @@ impl Ready {
         }
         failures
     }
-}
-
-fn runtime() -> Result<Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::internal)
 }

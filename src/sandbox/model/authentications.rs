@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::super::behaviour::RemovalToken;
 use super::{Authentication, Caller, Json, Model, NewAuthentication, Page, Refusal, Secret};
 
 impl Model {
@@ -97,18 +98,24 @@ impl Model {
         Ok(())
     }
 
-    /// `removeAuthentication`: of the caller's own account.
+    /// `removeAuthentication`: of the caller's own account; by its switch, an end user's by the master token.
     ///
     /// # Errors
     ///
     /// An authentication that is unknown or not the caller's; by its switch, one in use by an enabled instance.
     pub fn remove_authentication(&mut self, caller: &Caller, id: &str) -> Result<(), Refusal> {
-        let owner = account(caller);
-        let own = |authentication: &&Arc<Authentication>| authentication.owner.as_deref() == owner;
-        if self.authentications.get(id).filter(own).is_none() {
-            return Err(Refusal::NotFound("Authentication", id.into()));
-        }
-        let mut instances = self.instances.with_key(owner.unwrap_or_default());
+        let account = account(caller);
+        let taken = self.behaviour.authentication_removal_token;
+        let may = |found: &Authentication| match (&found.owner, account) {
+            (Some(_), None) => taken != RemovalToken::User,
+            (Some(owner), Some(user)) => owner == user && taken != RemovalToken::Master,
+            (None, account) => account.is_none(),
+        };
+        let Some(found) = self.authentications.get(id).filter(|found| may(found)) else {
+            return self.unknown_removal("Authentication", id);
+        };
+        let owner = found.owner.clone().unwrap_or_default();
+        let mut instances = self.instances.with_key(&owner);
         let used = instances.any(|instance| {
             instance.enabled && instance.auth_values.iter().any(|value| value.auth_id == id)
         });

@@ -108,9 +108,14 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// A master token; an instance that is unknown or not the caller's.
+    /// A master token; an instance that is unknown or not the caller's; by its switch, one that is enabled.
     pub fn remove_solution_instance(&mut self, caller: &Caller, id: &str) -> Result<(), Refusal> {
-        self.own_instance(only_user(caller)?, id)?;
+        let Ok(instance) = self.own_instance(only_user(caller)?, id) else {
+            return self.unknown_removal("Solution instance", id);
+        };
+        if instance.enabled && !self.behaviour.remove_enabled_instances {
+            return Err(Refusal::InUse);
+        }
         self.instances.remove(id);
         Ok(())
     }

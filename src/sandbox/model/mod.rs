@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::behaviour::Behaviour;
+use super::behaviour::{Behaviour, UnknownRemoval};
 use super::platform::{Offer, Platform};
 pub use objects::{
     AuthValue, Authentication, Caller, ConfigValue, Instance, InstanceChanges, InstanceCriteria,
@@ -166,6 +166,15 @@ impl Model {
     /// The platform that the organisation is on.
     pub fn platform(&self) -> &Platform {
         &self.offer.platform
+    }
+
+    /// The answer to the removal of what does not exist.
+    fn unknown_removal(&self, kind: &'static str, id: &str) -> Result<(), Refusal> {
+        match self.behaviour.unknown_removal {
+            UnknownRemoval::NotFound => Err(Refusal::NotFound(kind, id.into())),
+            UnknownRemoval::Done => Ok(()),
+            UnknownRemoval::Forbidden => Err(Refusal::Forbidden),
+        }
     }
 
     /// Whether a listing at `now` shows an object already.

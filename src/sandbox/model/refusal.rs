@@ -31,7 +31,7 @@ pub enum Refusal {
     MissingValues(Vec<String>),
     /// The instance is too young to be enabled.
     TooSoon,
-    /// The authentication is in use by an enabled instance.
+    /// Something depends on it: an authentication of an enabled instance, an instance that runs, a user with things.
     InUse,
     /// The paging arguments make no sense.
     Paging,
@@ -84,7 +84,7 @@ impl fmt::Display for Refusal {
                 write!(f, "Cannot enable with missing values: {}", slots.join(", "))
             }
             Self::TooSoon => f.write_str("The solution instance is not ready to be enabled"),
-            Self::InUse => f.write_str("The authentication is in use"),
+            Self::InUse => f.write_str("It is in use"),
             Self::Paging => f.write_str("Invalid paging arguments"),
             Self::Echoing(refusal, data) => write!(f, "{refusal}; received: {}", data.expose()),
         }

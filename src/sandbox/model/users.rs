@@ -71,10 +71,17 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// An unknown user.
+    /// An unknown user; by its switch, one who still owns something.
     pub fn remove_external_user(&mut self, caller: &Caller, id: &str) -> Result<(), Refusal> {
         only_master(caller)?;
-        self.user(id)?;
+        if self.user(id).is_err() {
+            return self.unknown_removal("User", id);
+        }
+        let owns = self.instances.with_key(id).next().is_some()
+            || self.authentications.with_key(id).next().is_some();
+        if owns && !self.behaviour.remove_users_with_things {
+            return Err(Refusal::InUse);
+        }
         self.users.remove(id);
         let instances: Vec<_> = self.instances.with_key(id).cloned().collect();
         for instance in instances {
