@@ -9,6 +9,7 @@ pub mod args;
 pub mod catalog;
 pub mod config;
 pub mod exit;
+pub mod explain;
 pub mod import;
 pub mod init;
 pub mod interrupt;
