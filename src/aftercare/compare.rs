@@ -139,10 +139,9 @@ impl<'a> Expected<'a> {
             progress: &row.progress,
             facts: facts.get(&row.key.0).cloned().unwrap_or_default(),
         };
-        Expected {
-            user,
-            rows: user.rows.iter().map(row).collect(),
-        }
+        let mut rows: Vec<Row<'a>> = user.rows.iter().map(row).collect();
+        rows.sort_by_key(|row| row.number);
+        Expected { user, rows }
     }
 
     /// Tray's id of the end user, if the batch ever got so far.

@@ -122,6 +122,34 @@ impl Bench {
             .args(["--rate", "unlimited", "--enable-delay", "0s"])
     }
 
+    /// `verify r.jsonl` of this Tray, as fast as it goes, without much of a wait before a second look.
+    pub fn verify<'b>(&'b self, tray: &Tray) -> Tool<'b> {
+        self.verify_after(tray, "10ms")
+    }
+
+    fn verify_after<'b>(&'b self, tray: &Tray, settle: &str) -> Tool<'b> {
+        self.tool(&["verify", "r.jsonl", "--rate", "unlimited"])
+            .args(["--settle", settle, "--timeout", "1s"])
+            .tray(tray)
+    }
+
+    /// Makes sure that `verify` finds no difference, can tell everything, and changes nothing.
+    #[track_caller]
+    pub fn verify_clean(&self, tray: &Tray) -> Value {
+        let before = (self.read("r.jsonl"), tray.holds());
+        // longer than any listing of the tests lags behind
+        let output = self.verify_after(tray, "1500ms").arg("--json").run();
+        assert_eq!(output.code, Some(0), "{}", output.shown());
+        let summary = output.json();
+        assert_eq!(summary["differences"]["total"], 0, "{summary}");
+        assert_eq!(summary["unchecked"]["users"], 0, "{summary}");
+        for (what, untold) in summary["cannotBeTold"].as_object().unwrap() {
+            assert_eq!(*untold, 0, "{what}: {summary}");
+        }
+        assert!(before == (self.read("r.jsonl"), tray.holds()));
+        summary
+    }
+
     /// `validate INPUT` with the samples' catalog.
     pub fn validate<'b>(&'b self, input: &Path) -> Tool<'b> {
         self.tool(&["validate"])
