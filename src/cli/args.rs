@@ -73,6 +73,7 @@ Examples:
   tray-import validate customers.csv
   tray-import validate customers.csv --report issues.csv
   tray-import validate customers.csv --invalid to-mend.csv --valid good.csv
+  tray-import validate export.csv --mapping mapping.toml --explain 17
   zcat customers.jsonl.gz | tray-import validate - --format jsonl --json")]
     Validate(ValidateArgs),
     /// Create end users, authentications and instances in Tray
@@ -292,6 +293,9 @@ pub struct ValidateArgs {
         env = "TRAY_IMPORT_MAX_ISSUES"
     )]
     pub max_issues: u64,
+    /// Show one row after mapping and conversion, field by field, with secrets masked
+    #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["report", "invalid", "valid"])]
+    pub explain: Option<u64>,
 }
 
 /// `import`.

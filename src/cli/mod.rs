@@ -12,6 +12,7 @@ pub mod completions;
 pub mod config;
 pub mod exit;
 pub mod export;
+pub mod explain;
 pub mod import;
 pub mod init;
 pub mod interrupt;
