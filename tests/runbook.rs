@@ -147,7 +147,9 @@ fn is_progress(line: &str) -> bool {
     let [Some(done), Some("of"), Some(all), Some(_)] = [(); 4].map(|()| words.next()) else {
         return false;
     };
-    let begins = ["rows: ", "end users: "].iter().any(|unit| line.contains(&format!(" of {all} {unit}")));
+    let begins = ["rows: ", "end users: "]
+        .iter()
+        .any(|unit| line.contains(&format!(" of {all} {unit}")));
     !done.is_empty() && numbers(done) && numbers(all) && begins
 }
 

@@ -7,9 +7,10 @@ use crate::catalog::outline::{Outlined, outline};
 use crate::catalog::schema::Schema;
 use crate::catalog::{Catalog, Entry, Environment};
 use crate::input::fields::Field;
-use crate::input::row::{Given, Piece, Row};
+use crate::input::row::{Piece, Row};
+use crate::secret::SecretValue;
 use crate::validate::check::{auth_name, instance_name, user_name};
-use crate::validate::convert::assemble;
+use crate::validate::convert::{Part, assemble};
 
 /// What a row's fields are.
 pub(super) struct Explained {
@@ -48,26 +49,19 @@ impl Explained {
         };
         let environment =
             entry.and_then(|entry| entry.environment(row.text(Field::Environment)).ok());
-        explained.given(
-            "data",
-            &mut row.data,
-            environment.map(|e| &e.credentials),
-            origins,
-        );
-        explained.given(
-            "formData",
-            &mut row.form_data,
-            environment.map(|e| &e.user_data),
-            origins,
-        );
+        let schema = environment.map(|e| &e.credentials);
+        explained.given(Part::Data, row, schema, origins);
+        let schema = environment.map(|e| &e.user_data);
+        explained.given(Part::FormData, row, schema, origins);
         for (slot, value) in &row.config {
+            let value = SecretValue(row.tree.to_value(*value));
             let field = format!("config.{slot}");
             let from = origins
                 .find(&field)
                 .or_else(|| origins.find(&format!("configJson.{slot}")))
                 .unwrap_or_default()
                 .to_owned();
-            explained.masked(field, masked(value), from);
+            explained.masked(field, masked(&value.0), from);
         }
         explained.chosen(row, entry, environment);
         explained
@@ -122,20 +116,19 @@ impl Explained {
     }
 
     /// `data` or `formData`: each field as it was converted, and the required ones that are not there.
-    fn given(
-        &mut self,
-        prefix: &str,
-        given: &mut Given<'_>,
-        schema: Option<&Schema>,
-        origins: &Origins,
-    ) {
+    fn given(&mut self, part: Part, row: &mut Row<'_>, schema: Option<&Schema>, origins: &Origins) {
+        let prefix = part.name();
+        let given = match part {
+            Part::Data => &row.data,
+            Part::FormData => &row.form_data,
+        };
         let as_they_stand: Vec<(String, String)> = given
             .pieces
             .iter()
             .map(|(path, piece)| {
                 let what = match piece {
                     Piece::Text(text) => format!("text, {}", characters(text)),
-                    Piece::Json(value) => masked(value),
+                    Piece::Json(value) => masked(&SecretValue(row.tree.to_value(*value)).0),
                 };
                 (path.to_string(), what)
             })
@@ -148,13 +141,14 @@ impl Explained {
                 let origin = from(&field);
                 self.masked(field, what, origin);
             }
-            if let Some(whole) = &given.whole {
-                let what = masked_map(whole.len());
+            if let Some(whole) = given.whole {
+                let what = masked_map(row.tree.len(whole));
                 self.masked(prefix.to_owned(), what, from(prefix));
             }
             return;
         };
-        let (value, failed) = assemble(given, prefix, schema, &mut Vec::new());
+        let (object, failed) = assemble(row, part, schema, &mut Vec::new());
+        let value = SecretValue(row.tree.to_value(object));
         let outlined = outline(schema);
         self.converted(prefix, "", &value.0, &outlined, origins);
         for (path, what) in as_they_stand {

@@ -38,7 +38,7 @@ pub fn run(
         ..Found::default()
     };
     // all rows are checked, not this one alone: what is wrong with it may lie in an earlier one
-    loaded.check(&mut found)?;
+    loaded.check(false, &mut found)?;
     if found.raw.is_none() && found.header.is_empty() {
         return Err(Failure::usage(format!(
             "there is no row {wanted}: {} has {} rows",
@@ -139,8 +139,8 @@ fn explain(loaded: &Loaded, found: &Found, raw: &[u8]) -> Option<Explained> {
     let origins = Origins::of(&loaded.layout, raw);
     let mut explained = None;
     for_each_row(&block, &loaded.layout, |_, row, _| {
-        if let Some(mut row) = row {
-            explained = Some(Explained::of(&mut row, &loaded.catalog, &origins));
+        if let Some(row) = row {
+            explained = Some(Explained::of(row, &loaded.catalog, &origins));
         }
     });
     explained

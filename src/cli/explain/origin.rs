@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::input::fields::Target;
-use crate::input::json;
 use crate::input::layout::Layout;
 use crate::input::open::Format;
+use crate::json::parse::parse_value;
 use crate::secret::SecretValue;
 
 const MAPPING: &str = "the mapping's";
@@ -100,7 +100,7 @@ impl Origins {
     }
 
     fn keys(&mut self, layout: &Layout, raw: &[u8]) {
-        let Ok(value) = json::parse(raw) else {
+        let Ok(value) = parse_value(raw) else {
             return;
         };
         let value = SecretValue(value);
