@@ -66,6 +66,12 @@ pub fn run(args: &ValidateArgs, shared: &Shared, printer: &Printer) -> Result<Ex
         printer.object(&summary.to_json());
     } else {
         printer.result(&summary.of_validation(outcome.broken));
+        if outcome.broken && header.is_some() && shared.mapping.is_none() {
+            printer.note(&format!(
+                "hint: if these are columns of your own, `tray-import init {} -o mapping.toml` proposes a mapping",
+                args.input.display()
+            ));
+        }
     }
     Ok(exit)
 }
