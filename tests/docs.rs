@@ -18,7 +18,7 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 use common::{Bench, sample};
 use page::{Page, Part, command_lines, root};
-use tray_import::aftercare::compare::What;
+use tray_import::aftercare::difference::What;
 use tray_import::aftercare::tally::kept;
 use tray_import::cli::args::Cli;
 use tray_import::cli::exit::Exit;

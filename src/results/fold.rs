@@ -1,5 +1,7 @@
 //! From the lines of a results file to the state of every row.
 
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
 use std::io::{self, BufRead, Read};
 
 use memchr::memrchr;
@@ -10,7 +12,7 @@ use super::record::{
 };
 use super::run::{RunLine, read_run};
 use crate::ordered;
-use crate::validate::identity::{DigestMap, Key};
+use crate::validate::identity::{DigestHasher, DigestMap, Key};
 
 /// A results file, read.
 #[derive(Debug, Default)]
@@ -176,7 +178,7 @@ fn latest(piece: &Piece) -> Result<Latest, Broken> {
         header: None,
         rows: Vec::new(),
     };
-    let mut seen: DigestMap<()> = DigestMap::default();
+    let mut seen: HashSet<u128, BuildHasherDefault<DigestHasher>> = HashSet::default();
     let mut broken = None;
     // from the last to the first, so that the line that counts comes first; of broken ones, the first counts
     let mut end = piece.bytes.len();
@@ -187,8 +189,9 @@ fn latest(piece: &Piece) -> Result<Latest, Broken> {
         let read = if piece.first && start == 0 {
             read_header(line).map(|header| latest.header = Some(header))
         } else {
-            match read_wanted_line(line, |key| seen.insert(key.0, ()).is_none()) {
+            match read_wanted_line(line, |key| !seen.contains(&key.0)) {
                 Ok(row) => {
+                    seen.extend(row.iter().map(|row| row.key.0));
                     latest.rows.extend(row);
                     Ok(())
                 }

@@ -153,7 +153,7 @@ impl<'de> Deserialize<'de> for Steps {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Id {
     /// A UUID in its usual form.
-    Uuid(u128),
+    Uuid([u8; 16]),
     /// Anything else, kept to the letter.
     Text(Box<str>),
 }
@@ -163,7 +163,7 @@ impl Id {
     pub fn new(text: &str) -> Id {
         match uuid::Uuid::parse_str(text) {
             Ok(uuid) if uuid.hyphenated().encode_lower(&mut [0; 36]) == text => {
-                Id::Uuid(uuid.as_u128())
+                Id::Uuid(uuid.into_bytes())
             }
             _ => Id::Text(text.into()),
         }
@@ -173,7 +173,7 @@ impl Id {
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Id::Uuid(bits) => uuid::Uuid::from_u128(*bits).hyphenated().fmt(f),
+            Id::Uuid(bytes) => uuid::Uuid::from_bytes(*bytes).hyphenated().fmt(f),
             Id::Text(text) => f.write_str(text),
         }
     }
@@ -457,17 +457,41 @@ pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
 }
 
 /// Reads a row's line, and goes on to make something of it only where its row is `wanted` or it takes back what
-/// earlier lines said.
+/// earlier lines said. Of a line that is not wanted, all that is asked is that it be JSON.
 ///
 /// # Errors
 /// What is wrong with the line, wanted or not.
 pub fn read_wanted_line(
     line: &[u8],
-    wanted: impl FnOnce(Key) -> bool,
+    mut wanted: impl FnMut(Key) -> bool,
 ) -> Result<Option<RowLine<IgnoredAny>>, String> {
+    if let Some(key) = key_in(line)
+        && !wanted(key)
+        && !takes_back(line)
+    {
+        let parsed = serde_json::from_slice::<IgnoredAny>(line);
+        return parsed.map(|_| None).map_err(|error| error.to_string());
+    }
     let (key, line) = parse_line(line)?;
-    let takes_back = !line.lost.is_empty() || line.why.as_deref() == Some(ROLLED_BACK);
-    Ok((wanted(key) || takes_back).then(|| row_line(key, line)))
+    Ok(Some(row_line(key, line)))
+}
+
+/// The key in a line that begins as [`write_line`] begins it.
+fn key_in(line: &[u8]) -> Option<Key> {
+    let rest = line.strip_prefix(br#"{"type":"row","row":"#)?;
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    let rest = rest[digits..].strip_prefix(br#","key":""#)?;
+    let (key, rest) = rest.split_at_checked(32)?;
+    if !rest.starts_with(b"\"") {
+        return None;
+    }
+    Key::parse(std::str::from_utf8(key).ok()?)
+}
+
+/// Whether a line may be one of those after which less is known than before.
+fn takes_back(line: &[u8]) -> bool {
+    let has = |word: &str| memchr::memmem::find(line, word.as_bytes()).is_some();
+    has("\"lost\"") || has(ROLLED_BACK)
 }
 
 fn parse_line<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<(Key, Line<'a, T>), String> {
