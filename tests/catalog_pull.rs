@@ -643,3 +643,14 @@ fn the_configuration_file_sets_the_pace_of_a_pull_too() {
         .expect(0)
         .tells(&["nothing was written"]);
 }
+
+#[test]
+fn a_full_disk_leaves_the_old_files_whole() {
+    let bench = Bench::new();
+    bench.tool(&SQS).tray(&Tray::new()).expect(0);
+    let before = (bench.read("catalog/sqs-2.0.json"), names(&bench));
+    let tray = offering(|offer| environments_of_sqs(offer, 1)[0].title = "Main".to_owned());
+    let full = bench.tool(&SQS).tray(&tray).largest_file(1);
+    full.expect(1).says(&["cannot write", "sqs-2.0.json"]);
+    assert_eq!((bench.read("catalog/sqs-2.0.json"), names(&bench)), before);
+}

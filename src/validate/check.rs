@@ -26,6 +26,9 @@ pub struct Checked<'c> {
 pub struct Entries<'c> {
     catalog: &'c Catalog,
     recent: Vec<Recent<'c>>,
+    /// Whether the row before had errors. Asking whether a row is valid costs less than listing its errors, but a
+    /// file that is wrong in every row should not pay for both.
+    errors: bool,
 }
 
 struct Recent<'c> {
@@ -43,6 +46,7 @@ impl<'c> Entries<'c> {
         Entries {
             catalog,
             recent: Vec::new(),
+            errors: false,
         }
     }
 
@@ -174,8 +178,16 @@ pub fn check<'c>(
         }
     };
     let environment = checked.environment;
-    against_schema(row, Part::Data, &environment.credentials, problems);
-    against_schema(row, Part::FormData, &environment.user_data, problems);
+    let listed = entries.errors;
+    against_schema(row, Part::Data, &environment.credentials, listed, problems);
+    against_schema(
+        row,
+        Part::FormData,
+        &environment.user_data,
+        listed,
+        problems,
+    );
+    entries.errors = !problems.is_empty();
     problems.is_empty().then_some(checked)
 }
 
@@ -278,7 +290,7 @@ fn against_schema(row: &mut Row<'_>, part: Part, schema: &Schema, problems: &mut
         return;
     };
     let instance = Instance::Value(&row.tree, object);
-    if validator.is_valid(instance.clone()) {
+    if !listed && validator.is_valid(instance.clone()) {
         return;
     }
     for error in validator.iter_errors(instance) {

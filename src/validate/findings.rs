@@ -27,12 +27,17 @@ pub fn split_unknown(
 }
 
 fn path_of(prefix: &str, error: &ValidationError<'_>) -> String {
-    let pointer = error
-        .instance_path()
-        .as_str()
-        .replace("~1", "/")
-        .replace("~0", "~");
-    format!("{prefix}{}", pointer.replace('/', "."))
+    let pointer = error.instance_path().as_str();
+    let mut path = String::with_capacity(prefix.len() + pointer.len() + 16);
+    path.push_str(prefix);
+    for name in pointer.split('/').skip(1) {
+        path.push('.');
+        match name.contains('~') {
+            true => path.push_str(&name.replace("~1", "/").replace("~0", "~")),
+            false => path.push_str(name),
+        }
+    }
+    path
 }
 
 /// One finding. `prefix`: the name of the object that was checked.
@@ -41,7 +46,8 @@ pub fn problem(error: &ValidationError<'_>, prefix: &str, schema: &Schema) -> Pr
     let (code, message) = match error.kind() {
         Kind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            field = format!("{field}.{name}");
+            field.push('.');
+            field.push_str(name);
             let message = "is required by the connector and absent".to_owned();
             (Code::MissingField, message)
         }

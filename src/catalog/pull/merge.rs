@@ -1,4 +1,7 @@
-//! Which file each published version goes to, and what becomes of that file.
+//! What becomes of each file.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,17 +9,9 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::change::{digest, of_schema};
+use super::places::{Place, holder, places, versions_at};
 use super::{LocalFile, Published, PublishedEnvironment, Update, by_version};
 use crate::catalog::Service;
-
-/// Where a version goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Place {
-    /// The local file of this number.
-    File(usize),
-    /// A new file for the published group of this number.
-    New(usize),
-}
 
 /// What is to be written so that the catalog in `directory` says what Tray publishes. Versions that share
 /// a service stand in one file; a version whose service changed moves to the file of that service, or to a
@@ -27,6 +22,17 @@ pub fn merge(directory: &Path, local: &[LocalFile], published: &[Published]) -> 
     for (at, file) in local.iter().enumerate() {
         updates.extend(of_file(at, file, published, &places));
     }
+    // what loses a version before what gets it: a crash in between leaves it missing, which the next pull
+    // mends, rather than there twice
+    updates.sort_by_key(|update| {
+        let before = local.iter().find(|file| file.path == update.path);
+        before.is_some_and(|file| {
+            file.entry
+                .versions
+                .iter()
+                .all(|v| update.versions.contains(v))
+        })
+    });
     let mut taken: Vec<PathBuf> = local.iter().map(|file| file.path.clone()).collect();
     for (group, from) in published.iter().enumerate() {
         let versions = versions_at(Place::New(group), &places);
@@ -47,69 +53,6 @@ pub fn merge(directory: &Path, local: &[LocalFile], published: &[Published]) -> 
         updates.push(new_file(path, from, versions, moved.map(|at| &local[at])));
     }
     updates
-}
-
-fn places(local: &[LocalFile], published: &[Published]) -> BTreeMap<(usize, String), Place> {
-    let services = services_after(local, published);
-    let mut places = BTreeMap::new();
-    for (group, from) in published.iter().enumerate() {
-        let of_service = |at: usize| {
-            local[at].entry.connector == from.connector && services[at] == key(&from.service)
-        };
-        for version in &from.versions {
-            let own = holder(local, &from.connector, version).filter(|at| of_service(*at));
-            let any = || (0..local.len()).find(|at| of_service(*at));
-            let place = own.or_else(any).map_or(Place::New(group), Place::File);
-            places.insert((group, version.clone()), place);
-        }
-    }
-    places
-}
-
-/// The service of each local file when all is done: a file all of whose versions have gone to other
-/// services goes with them rather than staying behind empty.
-fn services_after(local: &[LocalFile], published: &[Published]) -> Vec<(String, i64)> {
-    let after = |file: &LocalFile| {
-        let entry = &file.entry;
-        let group_of = |version: &String| {
-            published
-                .iter()
-                .find(|from| from.connector == entry.connector && from.versions.contains(version))
-        };
-        let groups: Option<Vec<&Published>> = entry.versions.iter().map(group_of).collect();
-        let stays = |groups: &Vec<&Published>| {
-            groups
-                .iter()
-                .any(|from| key(&from.service) == key(&entry.service))
-        };
-        match groups.filter(|groups| !stays(groups)) {
-            Some(groups) => groups
-                .first()
-                .map_or(key(&entry.service), |from| key(&from.service)),
-            None => key(&entry.service),
-        }
-    };
-    local.iter().map(after).collect()
-}
-
-fn key(service: &Service) -> (String, i64) {
-    (service.name.clone(), service.version)
-}
-
-fn holder(local: &[LocalFile], connector: &str, version: &str) -> Option<usize> {
-    local.iter().position(|file| {
-        file.entry.connector == connector && file.entry.versions.iter().any(|own| own == version)
-    })
-}
-
-fn versions_at(place: Place, places: &BTreeMap<(usize, String), Place>) -> Vec<String> {
-    let mut versions: Vec<String> = places
-        .iter()
-        .filter(|(_, to)| **to == place)
-        .map(|((_, version), _)| version.clone())
-        .collect();
-    versions.sort_by(|a, b| by_version(a, b));
-    versions
 }
 
 fn of_file(
@@ -306,7 +249,8 @@ fn service(update: &mut Update, service: &Service) {
     let known = update.content.get("service").cloned().unwrap_or_default();
     let mut map = known.as_object().cloned().unwrap_or_default();
     let version = &known["version"];
-    let same_version = *version == service.version || *version == service.version.to_string();
+    let in_text = version.as_str().and_then(|text| text.parse().ok());
+    let same_version = version.as_i64().or(in_text) == Some(service.version);
     for (key, value, same) in [
         ("id", json!(service.id), known["id"] == service.id),
         ("name", json!(service.name), known["name"] == service.name),

@@ -7,6 +7,7 @@
 
 mod change;
 mod merge;
+mod places;
 
 use std::path::{Path, PathBuf};
 

@@ -1,5 +1,6 @@
 //! `catalog`: entries checked, shown, and brought up to date.
 
+mod asking;
 mod check;
 mod choice;
 mod pull;

@@ -41,9 +41,12 @@ pub fn run(
     loaded.check(false, &mut found)?;
     if found.raw.is_none() && found.header.is_empty() {
         return Err(Failure::usage(format!(
-            "there is no row {wanted}: {} has {} rows",
+            "there is no row {wanted}: {} has {}",
             args.input.display(),
-            thousands(found.rows)
+            match found.rows {
+                1 => "1 row".to_owned(),
+                rows => format!("{} rows", thousands(rows)),
+            }
         )));
     }
     let explained = found
