@@ -282,7 +282,13 @@ fn not_importable(entry: &Entry) -> Option<Problem> {
     }
 }
 
-fn against_schema(row: &mut Row<'_>, part: Part, schema: &Schema, problems: &mut Vec<Problem>) {
+fn against_schema(
+    row: &mut Row<'_>,
+    part: Part,
+    schema: &Schema,
+    listed: bool,
+    problems: &mut Vec<Problem>,
+) {
     let prefix = part.name();
     let unreadable = problems.iter().any(|p| p.field == prefix);
     let (object, failed) = assemble(row, part, schema, problems);
