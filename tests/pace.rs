@@ -213,7 +213,7 @@ fn all_at_once(source: Source, count: usize) -> mpsc::Receiver<Item> {
     let mut fed = feed::start(source, count);
     let (sender, items) = mpsc::channel(count);
     while let Some(item) = fed.blocking_recv() {
-        sender.try_send(item).ok().expect("room for every row");
+        sender.try_send(item).expect("room for every row");
     }
     items
 }

@@ -99,10 +99,13 @@ impl Preview {
                 preview.authentications += 1;
             }
             if let Some(number) = row.group() {
-                let group = &index.groups[number as usize];
-                if reaches(Step::Instance) && group.blocked_by.is_none() && groups.insert(number) {
+                let group = index.groups[number as usize];
+                if reaches(Step::Instance)
+                    && index.blocked_by(number).is_none()
+                    && groups.insert(number)
+                {
                     preview.instances += u64::from(!has(|p| p.instance_id.is_some()));
-                    preview.enabled += u64::from(group.enabled && reaches(Step::Enable));
+                    preview.enabled += u64::from(group.enabled() && reaches(Step::Enable));
                 }
             }
         }

@@ -141,8 +141,8 @@ fn deliver(source: &Source, sender: &mpsc::Sender<Item>) -> Result<(), Option<St
         let mut entries = Entries::new(&source.catalog);
         for_each_row(&block, &source.layout, |at, parsed, problems| {
             row += 1;
-            let known = source.index.rows.get(next).filter(|known| known.row == row);
-            if outcome.is_err() || known.is_none() {
+            let known = next < source.index.rows.len() && source.index.number(next) == row;
+            if outcome.is_err() || !known {
                 return;
             }
             let index = next;
@@ -213,7 +213,7 @@ fn prepare(
     });
     Some(WorkRow {
         index,
-        row: u64::from(known.row),
+        row: u64::from(source.index.number(index)),
         line: at.line,
         key: known.key(),
         external_user_id: own(Field::ExternalUserId)?,

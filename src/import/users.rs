@@ -85,8 +85,9 @@ struct Known {
 pub struct Users {
     known: Mutex<HashMap<u32, Known>>,
     open: HashMap<u32, Open>,
-    cells: Mutex<HashMap<u32, Arc<Cell>>>,
-    rows_left: Mutex<Vec<u32>>,
+    /// Those with rows under way, each with how many of its rows have not ended.
+    cells: Mutex<HashMap<u32, (Arc<Cell>, u32)>>,
+    plan: Arc<Plan>,
     /// End users with work of whom the results know nothing.
     pub(super) unknown: usize,
     /// Whether the listing reached its end, so that who is not in it does not exist.
@@ -97,7 +98,7 @@ impl Users {
     /// What the results say about the end users of the rows that have work.
     pub(super) fn new(
         index: &Index,
-        plan: &Plan,
+        plan: &Arc<Plan>,
         prior: &DigestMap<(u64, Progress)>,
         seen: &DigestMap<SeenUser>,
     ) -> Users {
@@ -165,7 +166,7 @@ impl Users {
             known: Mutex::new(known),
             open,
             cells: Mutex::default(),
-            rows_left: Mutex::new(plan.work_of_user.clone()),
+            plan: Arc::clone(plan),
             unknown,
             all_listed: AtomicBool::new(false),
         }
@@ -174,32 +175,34 @@ impl Users {
     /// The end user's cell, shared by all rows of theirs that are under way.
     pub(super) fn cell(&self, user: u32) -> Arc<Cell> {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(cells.entry(user).or_insert_with(|| {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = known.get(&user);
-            Arc::new(Cell {
-                user: AsyncMutex::new(UserState {
-                    id: known.map(|known| (known.id.clone(), known.origin)),
-                    several: known.is_some_and(|known| known.several),
-                    listed: known.is_some_and(|known| known.listed),
-                    failed: None,
-                    open: self.open.get(&user).copied(),
-                }),
-                ..Cell::default()
-            })
-        }))
+        let (cell, _) = cells.entry(user).or_insert_with(|| {
+            let rows = self.plan.work_of_user.get(user as usize);
+            (Arc::new(self.new_cell(user)), rows.copied().unwrap_or(0))
+        });
+        Arc::clone(cell)
+    }
+
+    fn new_cell(&self, user: u32) -> Cell {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.get(&user);
+        Cell {
+            user: AsyncMutex::new(UserState {
+                id: known.map(|known| (known.id.clone(), known.origin)),
+                several: known.is_some_and(|known| known.several),
+                listed: known.is_some_and(|known| known.listed),
+                failed: None,
+                open: self.open.get(&user).copied(),
+            }),
+            ..Cell::default()
+        }
     }
 
     /// One row less to come for this end user; after the last, nothing of theirs is kept, the token least.
     pub(super) fn row_ended(&self, user: u32) {
-        let mut left = self
-            .rows_left
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = left.get_mut(user as usize) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, left)) = cells.get_mut(&user) {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
                 cells.remove(&user);
             }
         }

@@ -61,7 +61,7 @@ type Direct = HttpsConnector<HttpConnector>;
 
 enum Route {
     Direct(Direct),
-    Proxied(HttpsConnector<Tunnel<Direct>>),
+    Proxied(Box<HttpsConnector<Tunnel<Direct>>>),
 }
 
 /// Reads and writes; ends when the connection does.
@@ -114,7 +114,7 @@ impl Connections {
                 if let Some(auth) = proxy.basic_auth() {
                     tunnel = tunnel.with_auth(auth.clone());
                 }
-                Route::Proxied(with_tls(tls, tunnel))
+                Route::Proxied(Box::new(with_tls(tls, tunnel)))
             }
         };
         Connections {
@@ -179,7 +179,7 @@ impl Connections {
         let connecting = async {
             match &self.route {
                 Route::Direct(direct) => opened(direct.clone(), self.server.clone()).await,
-                Route::Proxied(proxied) => opened(proxied.clone(), self.server.clone()).await,
+                Route::Proxied(proxied) => opened(HttpsConnector::clone(proxied), self.server.clone()).await,
             }
         };
         tokio::time::timeout(self.connect_timeout, connecting)
