@@ -39,8 +39,8 @@ fn validation(criterion: &mut Criterion) {
         let path = files.path().join(name);
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let mut loaded = load(&path, None, &shared).ok().expect("a file");
-                let outcome = loaded.check(true, &mut Nobody).ok().expect("an outcome");
+                let mut loaded = load(&path, None, &shared).expect("a file");
+                let outcome = loaded.check(true, &mut Nobody).expect("an outcome");
                 assert_eq!(outcome.index.total, ROWS as u64);
                 outcome
             });

@@ -179,7 +179,9 @@ impl Connections {
         let connecting = async {
             match &self.route {
                 Route::Direct(direct) => opened(direct.clone(), self.server.clone()).await,
-                Route::Proxied(proxied) => opened(HttpsConnector::clone(proxied), self.server.clone()).await,
+                Route::Proxied(proxied) => {
+                    opened(HttpsConnector::clone(proxied), self.server.clone()).await
+                }
             }
         };
         tokio::time::timeout(self.connect_timeout, connecting)
