@@ -40,7 +40,7 @@ fn validation(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut loaded = load(&path, None, &shared).ok().expect("a file");
-                let outcome = loaded.check(&mut Nobody).ok().expect("an outcome");
+                let outcome = loaded.check(true, &mut Nobody).ok().expect("an outcome");
                 assert_eq!(outcome.index.total, ROWS as u64);
                 outcome
             });

@@ -15,6 +15,7 @@
 //! | [`issue`] | what can be wrong with a row: codes and messages | – |
 //! | [`secret`] | text that is never shown, and its removal from what others wrote | – |
 //! | [`files`] | files for their owner's eyes only | – |
+//! | [`ordered`] | work on all cores, heard in order | – |
 //! | [`json`] | the values of one row, as the schema library sees them | `secret` |
 //! | [`input`] | formats, compression, positions, mapping | `issue`, `json` |
 //! | [`catalog`] | connector entries, versions, environments, schemas | `issue`, `json` |
@@ -54,6 +55,7 @@ pub mod import;
 pub mod input;
 pub mod issue;
 pub mod json;
+pub mod ordered;
 pub mod propose;
 pub mod report;
 pub mod results;

@@ -46,13 +46,9 @@ fn the_help_of_every_command_teaches_by_examples_in_80_columns() {
             .lines()
             .filter(|line| line.starts_with("  ") && line.contains("tray-import "))
             .collect();
-        assert!(!examples.is_empty(), "{name} has no examples:\n{help}");
-        for example in examples {
-            assert!(
-                example.contains(&name),
-                "{name}: an example of something else: {example}"
-            );
-        }
+        // an example may go on with the command that comes next
+        let own = examples.iter().filter(|example| example.contains(&name));
+        assert!(own.count() > 0, "{name} has no example:\n{help}");
     }
 }
 
@@ -72,6 +68,8 @@ fn the_examples_are_command_lines() {
                 if before.contains("man ") || !line.starts_with("  ") {
                     continue;
                 }
+                // what stands far behind it says what it does
+                let rest = rest.split("   ").next().unwrap();
                 let rest = rest.split(['>', ')', '&']).next().unwrap();
                 let arguments = std::iter::once("tray-import").chain(rest.split_whitespace());
                 let parsed = Cli::command().try_get_matches_from(arguments);

@@ -81,6 +81,7 @@ fn a_finished_file_that_is_cut_anywhere_leads_to_look_ups_only() {
         );
         assert_eq!(creations(&tray), made, "cut at {cut}");
         audit(&tray, &rows, &bench.results("r.jsonl"));
+        bench.verify_clean(&tray);
     }
 }
 
@@ -112,6 +113,7 @@ fn an_unfinished_file_that_is_cut_anywhere_goes_on_to_the_same_end() {
         );
         audit_upto(&tray, &rows, Upto::Enable);
         bench.results("r.jsonl").all_done(rows.len());
+        bench.verify_clean(&tray);
     }
 }
 
@@ -201,6 +203,7 @@ fn a_flipped_bit_in_an_unfinished_file_makes_nothing_twice() {
         let output = import(&bench, &tray, &input).run();
         assert_eq!(output.code, Some(0), "{what}\n{}", output.shown());
         audit(&tray, &rows, &bench.results("r.jsonl"));
+        bench.verify_clean(&tray);
     }
     let [done, stopped, failed] = ends;
     println!("flipped bits: {stopped} stopped the run, {failed} failed a row, {done} did no harm");
@@ -226,6 +229,7 @@ fn of_two_writers_the_second_stops_and_the_first_does_not_notice() {
     }
     first.wait().expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -247,6 +251,7 @@ fn of_two_that_start_together_one_runs() {
             assert!(output.stderr.contains("r.jsonl"), "{}", output.shown());
         }
         audit(&tray, &rows, &bench.results("r.jsonl"));
+        bench.verify_clean(&tray);
     }
 }
 
@@ -275,6 +280,7 @@ fn a_disk_that_is_full_again_and_again_loses_nothing() {
     assert!(held[0] < held[5] && held[5][1] < rows.len());
     import(&bench, &tray, &input).expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -287,4 +293,5 @@ fn a_disk_without_room_for_a_header_sends_nothing() {
     assert_eq!(tray.holds(), [0, 0, 0]);
     import(&bench, &tray, &input).expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }

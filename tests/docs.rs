@@ -18,6 +18,7 @@ use clap::CommandFactory;
 use clap::error::ErrorKind;
 use common::{Bench, sample};
 use page::{Page, Part, command_lines, root};
+use tray_import::aftercare::compare::What;
 use tray_import::aftercare::tally::kept;
 use tray_import::cli::args::Cli;
 use tray_import::cli::exit::Exit;
@@ -95,6 +96,7 @@ fn every_code_has_its_entry_and_no_entry_is_without_a_code() {
     let mut wanted: BTreeMap<String, &str> = BTreeMap::new();
     wanted.extend(Code::ALL.map(|code| (code.to_string(), "Issues of rows")));
     wanted.extend(ending::code::ALL.map(|code| (code.to_owned(), "Failed rows")));
+    wanted.extend(What::ALL.map(|what| (what.names().0.to_owned(), "What verify finds")));
     wanted.extend(
         [kept::NOT_OURS, kept::IN_USE].map(|code| (code.to_owned(), "What a rollback keeps")),
     );

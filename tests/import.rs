@@ -52,6 +52,7 @@ fn the_samples_arrive_from_json_lines() {
         summary["calls"]["createUserAuthentication"],
         authentications
     );
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -101,6 +102,7 @@ fn rows_of_one_customer_share_the_end_user_and_the_token() {
     audit(&tray, &rows, &bench.results("r.jsonl"));
     assert_eq!(tray.calls("createExternalUser"), 1);
     assert_eq!(tray.calls("authorize"), 1);
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -118,6 +120,7 @@ fn an_instance_waits_for_all_its_rows_wherever_they_stand() {
         .expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
     assert_eq!(tray.calls("createSolutionInstance"), 301);
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -144,6 +147,7 @@ fn values_travel_to_the_letter() {
         assert!(model.all_authentications().any(|auth| auth.hidden));
         assert!(model.all_instances().any(|instance| !instance.enabled));
     });
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -236,6 +240,7 @@ fn what_tray_has_is_adopted() {
         assert_eq!(line["created"], json!(steps[ids.len()..]), "{line}");
     }
     assert_eq!(results.row(5)["created"], json!(steps));
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -253,6 +258,7 @@ fn a_lost_results_file_costs_look_ups_and_no_duplicates() {
     for line in results.last.values() {
         assert_eq!(line["created"], json!([]), "{line}");
     }
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -321,4 +327,5 @@ fn a_disabled_instance_is_done_without_being_enabled() {
     audit(&tray, &rows, &bench.results("r.jsonl"));
     assert_eq!(tray.calls("updateSolutionInstance"), 0);
     assert_eq!(bench.results("r.jsonl").row(1)["enabled"], false);
+    bench.verify_clean(&tray);
 }

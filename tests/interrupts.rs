@@ -40,6 +40,7 @@ fn exit_130_leaves_no_row_sent_and_goes_on_later() {
         assert!(results.count("done") < rows.len(), "it did not stop");
         bench.import(&tray, &input).expect(0);
         audit(&tray, &rows, &bench.results("r.jsonl"));
+        bench.verify_clean(&tray);
     }
 }
 
@@ -92,6 +93,7 @@ fn a_second_interrupt_ends_it_at_once_and_the_next_run_settles() {
         .args(["--settle", "50ms"])
         .expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 #[test]

@@ -158,6 +158,7 @@ fn batch(seed: u64, kills: &AtomicUsize) -> Tally {
         });
     }
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
     tally.batches = 1;
     tally
 }

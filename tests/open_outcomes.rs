@@ -58,6 +58,7 @@ fn alone(kind: FaultKind) {
         met.contains_key(kind.name()),
         "the fault never happened: {met:?}"
     );
+    bench.verify_clean(&tray);
 }
 
 macro_rules! each_alone {
@@ -103,6 +104,7 @@ fn all_kinds_together() {
             quick(&mut setup.faults);
         });
         import_through(&tray, &bench, &rows());
+        bench.verify_clean(&tray);
     }
 }
 
@@ -135,6 +137,7 @@ fn each_creation_that_loses_its_answer_is_found() {
                 let all = json!(["user", "authentication", "instance"]);
                 assert_eq!(line["created"], all, "what was found was this batch's own");
             }
+            bench.verify_clean(&tray);
         }
     }
 }
@@ -151,6 +154,7 @@ fn an_instance_that_loses_the_answer_to_its_enabling_is_enabled() {
         .args(["--settle", "50ms"])
         .expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 /// Hidden authentications of one user each, and the answer to one creation lost.
@@ -198,6 +202,7 @@ fn what_tray_does_show_is_settled() {
         .args(["--settle", "20ms"])
         .expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -231,9 +236,11 @@ fn under(change: impl Fn(&mut Behaviour)) {
         change(&mut setup.behaviour);
     });
     let rows = rows();
-    import_through(&tray, &bench, &rows);
-    std::fs::remove_file(bench.path("r.jsonl")).unwrap();
-    import_through(&tray, &bench, &rows);
+    for _ in 0..2 {
+        import_through(&tray, &bench, &rows);
+        bench.verify_clean(&tray);
+        std::fs::remove_file(bench.path("r.jsonl")).unwrap();
+    }
 }
 
 #[test]
@@ -279,4 +286,5 @@ fn whether_a_new_object_is_listed_at_once() {
         setup.faults.rates = BTreeMap::from([(FaultKind::DropAfter, 0.1)]);
     });
     import_through(&tray, &bench, &rows());
+    bench.verify_clean(&tray);
 }

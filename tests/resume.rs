@@ -33,6 +33,7 @@ fn audit_moved(bench: &Bench, tray: &Tray, rows: &[Value]) {
         let id = line["authenticationId"].as_str().expect("an id");
         tray.model(|model| assert!(model.authentication(id).is_some(), "{line}"));
     }
+    bench.verify_clean(tray);
 }
 
 #[test]
@@ -69,6 +70,7 @@ fn nothing_is_made_twice_after_a_kill_at_any_step() {
             .args(["--settle", "50ms"])
             .expect(0);
         audit(&tray, &rows, &bench.results("r.jsonl"));
+        bench.verify_clean(&tray);
     }
 }
 
@@ -90,6 +92,7 @@ fn nothing_is_made_twice_after_many_kills_of_one_batch() {
     }
     import().expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -159,6 +162,7 @@ fn a_torn_last_line_is_dropped_with_a_warning() {
             .expect(0);
         output.says(&["torn"]);
         audit(&tray, &rows, &bench.results("r.jsonl"));
+        bench.verify_clean(&tray);
     }
 }
 
@@ -170,6 +174,7 @@ fn a_torn_header_is_written_anew() {
     fs::write(bench.path("r.jsonl"), "{\"type\":\"batch\",\"ver").unwrap();
     bench.import(&tray, &input).expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -204,6 +209,7 @@ fn a_limit_is_a_canary() {
     }
     bench.import(&tray, &input).expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -215,6 +221,7 @@ fn a_limit_that_cuts_an_instance_in_two_is_no_failure() {
     assert_eq!(tray.holds(), [1, 1, 0]);
     bench.import(&tray, &input).expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -241,6 +248,7 @@ fn every_row_stops_after_the_step_that_was_asked_for() {
     }
     bench.import(&tray, &input).expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 /// A Tray that refuses an account until the switch is set.
@@ -277,6 +285,7 @@ fn failed_rows_are_tried_again_on_request_only() {
     assert_eq!(tray.holds(), [3, 2, 2]);
     bench.import(&tray, &input).arg("--retry-failed").expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -297,6 +306,7 @@ fn a_failed_row_holds_its_instance_back() {
     ready.store(true, Ordering::SeqCst);
     bench.import(&tray, &input).arg("--retry-failed").expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -315,6 +325,7 @@ fn an_invalid_row_holds_its_instance_back_until_it_is_mended() {
     bench.customers("c.jsonl", &rows);
     bench.import(&tray, &input).expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 #[test]

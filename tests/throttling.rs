@@ -39,6 +39,7 @@ fn under_a_limit(form: ThrottleForm, retry_after: Option<u64>) {
         "{summary}"
     );
     assert_eq!(summary["failures"], json!({}), "{summary}");
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -93,6 +94,7 @@ fn at_every_step() {
         bench.import(&tray, &input).expect(0);
         audit(&tray, &rows, &bench.results("r.jsonl"));
         assert_eq!(tray.counters().throttled(), 6, "{:?}", tray.counters());
+        bench.verify_clean(&tray);
     }
 }
 
@@ -108,6 +110,7 @@ fn a_throttled_preflight_finds_nothing_amiss() {
     let input = bench.customers("c.jsonl", &rows);
     bench.import(&tray, &input).expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -134,4 +137,5 @@ fn the_rate_that_was_asked_for_is_kept_to() {
         .expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
     assert_eq!(tray.counters().throttled(), 0);
+    bench.verify_clean(&tray);
 }

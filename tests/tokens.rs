@@ -41,6 +41,7 @@ fn a_user_token_that_expires_is_renewed_and_fails_no_row() {
             bench.import(&tray, &input).expect(0);
             audit(&tray, &rows, &bench.results("r.jsonl"));
             assert!(tray.counters().unauthorized > 0, "no token expired");
+            bench.verify_clean(&tray);
         }
     }
 }
@@ -58,6 +59,7 @@ fn many_rows_of_one_customer_survive_tokens_of_few_uses() {
         let input = bench.customers("c.jsonl", &rows);
         bench.import(&tray, &input).expect(0);
         audit(&tray, &rows, &bench.results("r.jsonl"));
+        bench.verify_clean(&tray);
     }
 }
 
@@ -73,6 +75,7 @@ fn a_token_that_a_later_one_ends_is_no_trouble() {
         .expect(0);
     bench.import(&tray, &input).expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 #[test]
@@ -95,6 +98,7 @@ fn tokens_that_all_end_at_once_are_no_trouble() {
         tray.model(|model| model.expire_user_tokens());
         run.wait().expect(0);
         audit(&tray, &rows, &bench.results("r.jsonl"));
+        bench.verify_clean(&tray);
     }
 }
 
@@ -115,6 +119,7 @@ fn the_master_token_may_come_from_a_file() {
         .arg(token)
         .expect(0);
     audit(&tray, &rows, &bench.results("r.jsonl"));
+    bench.verify_clean(&tray);
 }
 
 /// Nobody who types the token where the file's name belongs reads it in an error, and in what keeps errors.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::compare::{Difference, What};
+use super::difference::{Difference, What};
 use crate::results::record::{Progress, State, Step};
 use crate::results::users::{EndUser, KnownRow};
 

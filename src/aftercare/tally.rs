@@ -142,4 +142,7 @@ pub mod kept {
     pub const AMBIGUOUS: &str = code::AMBIGUOUS;
     /// Tray's list of authentications is cut short.
     pub const LISTING_TRUNCATED: &str = code::LISTING_TRUNCATED;
+
+    /// Every code.
+    pub const ALL: [&str; 5] = [NOT_OURS, IN_USE, UNSETTLED, AMBIGUOUS, LISTING_TRUNCATED];
 }

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::compare::{Compared, Difference, Doubt, Expected};
+use super::compare::{Compared, Expected};
+use super::difference::{Difference, Doubt};
 use super::session::{Desk, Session};
 use crate::import::ending::Ending;
 use crate::import::stop::{Reason, Stop};

@@ -73,6 +73,7 @@ Examples:
   tray-import validate customers.csv
   tray-import validate customers.csv --report issues.csv
   tray-import validate customers.csv --invalid to-mend.csv --valid good.csv
+  tray-import validate export.csv --mapping mapping.toml --explain 17
   zcat customers.jsonl.gz | tray-import validate - --format jsonl --json")]
     Validate(ValidateArgs),
     /// Create end users, authentications and instances in Tray
@@ -102,19 +103,7 @@ Examples:
   tray-import status results.jsonl --json | jq .rows")]
     Status(StatusArgs),
     /// Write each row of the input with its ids and its state, for your own database
-    #[command(after_long_help = "\
-Each line has externalUserId, userId, authenticationId, instanceId, state and
-error, in the order of the input. A row of which the results hold nothing is
-`pending`, or `invalid` with the reason. --columns adds columns of the input by
-name (your own account number, say), fields such as authName as the import
-understands them, and `row`. Credentials, form fields and config values are
-refused.
-
-Examples:
-  tray-import export results.jsonl --input customers.csv -o ids.csv
-  tray-import export results.jsonl --input customers.csv -o ids.jsonl
-  tray-import export results.jsonl --input export.csv --mapping mapping.toml \
-    --columns 'Account no,authName' -o ids.csv")]
+    #[command(after_long_help = export::EXAMPLES)]
     Export(export::ExportArgs),
     /// Compare Tray with the results: what is missing, changed, or one too many
     #[command(after_long_help = verify::EXAMPLES)]
@@ -133,13 +122,7 @@ Examples:
   zcat export.csv.gz | tray-import init - > mapping.toml")]
     Init(InitArgs),
     /// Make one HTML page of a batch: how it went, what failed, what to do
-    #[command(after_long_help = "\
-The page needs no network and no script, and is made for the screen, the phone
-and paper. It names rows by their numbers, and holds no credentials.
-
-Examples:
-  tray-import report results.jsonl -o report.html
-  tray-import report results.jsonl -o report.html --json")]
+    #[command(after_long_help = report::EXAMPLES)]
     Report(report::ReportArgs),
     /// Work with the catalog of credential schemas
     #[command(after_long_help = "\
@@ -161,17 +144,10 @@ else `sandbox-master-token`. GET /admin/state shows what it holds, without
 secrets.")]
     Sandbox(SandboxArgs),
     /// Print a completion script for a shell
-    #[command(after_long_help = "\
-Examples:
-  source <(tray-import completions bash)
-  tray-import completions zsh > ~/.zfunc/_tray-import
-  tray-import completions fish > ~/.config/fish/completions/tray-import.fish")]
+    #[command(after_long_help = completions::EXAMPLES)]
     Completions(completions::CompletionsArgs),
     /// Print the manual page, or write one for every command
-    #[command(after_long_help = "\
-Examples:
-  tray-import man | man -l -
-  tray-import man --dir ~/.local/share/man/man1 && man tray-import-import")]
+    #[command(after_long_help = completions::MAN_EXAMPLES)]
     Man(completions::ManArgs),
 }
 
@@ -317,6 +293,9 @@ pub struct ValidateArgs {
         env = "TRAY_IMPORT_MAX_ISSUES"
     )]
     pub max_issues: u64,
+    /// Show one row after mapping and conversion, field by field, with secrets masked
+    #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["report", "invalid", "valid"])]
+    pub explain: Option<u64>,
 }
 
 /// `import`.

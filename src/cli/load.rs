@@ -52,6 +52,8 @@ pub struct Outcome {
 pub trait Listener {
     /// An issue.
     fn issue(&mut self, issue: &Issue) -> io::Result<()>;
+    /// Where the row stands that is told of next.
+    fn place(&mut self, _row: u64, _line: u64) {}
     /// A row, valid or not, as it stands in the file.
     fn row(&mut self, raw: &[u8], valid: bool) -> io::Result<()>;
 }
@@ -244,6 +246,7 @@ impl Loaded {
                     .issue(&Issue { row, line, problem })
                     .map_err(Stopped::Listener)?;
             }
+            listener.place(verdict.row, verdict.line);
             listener.row(verdict.raw, valid).map_err(Stopped::Listener)
         };
         match pipeline::run(&mut blocks, &self.layout, &self.catalog, identify, hear) {

@@ -11,6 +11,7 @@ pub mod catalog;
 pub mod completions;
 pub mod config;
 pub mod exit;
+pub mod explain;
 pub mod export;
 pub mod import;
 pub mod init;

@@ -34,7 +34,9 @@ pub fn run(args: &ReportArgs, printer: &Printer) -> Result<Exit, Failure> {
     }
     let ending = args.output.extension().and_then(|ending| ending.to_str());
     let html = matches!(ending, Some("html" | "htm" | "xhtml"));
-    if !stdout && !html && !(args.output.exists() && !args.output.is_file()) {
+    // a device or a pipe has no ending to go by
+    let device = args.output.exists() && !args.output.is_file();
+    if !(stdout || html || device) {
         return Err(Failure::usage(format!(
             "a report ends in .html, {} does not",
             args.output.display()

@@ -89,7 +89,7 @@ fn unreadable_token(path: &Path, error: &std::io::Error) -> Failure {
     let name = path.to_string_lossy();
     if error.kind() == std::io::ErrorKind::NotFound && !name.contains(['/', '.']) {
         return Failure::usage("--master-token-file names no file that exists")
-            .hint("it takes the name of a file that holds the token, never the token itself");
+            .hint("it takes the name of a file that holds the token, never the token itself; so does master-token-file in tray-import.toml");
     }
     Failure::usage(format!("the master token: {error}"))
 }

@@ -12,6 +12,40 @@ impl<T: AsRef<str>> fmt::Display for Text<T> {
     }
 }
 
+/// Prose: as [`Text`], with flags and commands of the tool set as what is typed.
+pub struct Prose<T>(pub T);
+
+impl<T: AsRef<str>> fmt::Display for Prose<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = self.0.as_ref().split(' ').peekable();
+        let mut first = true;
+        while let Some(word) = words.next() {
+            if !std::mem::take(&mut first) {
+                f.write_str(" ")?;
+            }
+            let end = word.trim_end_matches(|c: char| !c.is_alphanumeric());
+            let (plain, flag) = end.split_at(end.find("--").unwrap_or(end.len()));
+            let behind = &word[end.len()..];
+            if word == "tray-import"
+                && let Some(command) = words.next_if(|next| next.chars().all(char::is_lowercase))
+            {
+                write!(f, "<code>{word} {command}</code>")?;
+            } else if flag.len() > 2 && plain.chars().all(|c| !c.is_alphanumeric()) {
+                write!(
+                    f,
+                    "{}<code>{}</code>{}",
+                    Text(plain),
+                    Text(flag),
+                    Text(behind)
+                )?;
+            } else {
+                write!(f, "{}", Text(word))?;
+            }
+        }
+        Ok(())
+    }
+}
+
 fn escaped(text: &str) -> Cow<'_, str> {
     let is_plain = |c: char| !matches!(c, '&' | '<' | '>' | '"' | '\'') && is_xml(c);
     if text.chars().all(is_plain) {
@@ -46,6 +80,20 @@ fn is_xml(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn flags_and_commands_are_set_as_what_is_typed() {
+        for (prose, html) in [
+            ("with --retry-failed.", "with <code>--retry-failed</code>."),
+            ("(--limit), a -- b --", "(<code>--limit</code>), a -- b --"),
+            (
+                "Next: tray-import verify <x>",
+                "Next: <code>tray-import verify</code> &lt;x&gt;",
+            ),
+        ] {
+            assert_eq!(Prose(prose).to_string(), html);
+        }
+    }
 
     #[test]
     fn nothing_is_markup() {

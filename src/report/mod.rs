@@ -13,4 +13,5 @@ pub mod outcome;
 pub mod page;
 pub mod plot;
 pub mod summary;
+mod tables;
 pub mod timeline;

@@ -29,6 +29,17 @@ pub const NARROW: Size = Size {
     name: "narrow",
 };
 
+impl Size {
+    /// The room at the right for a label as long as this one; on a phone, labels stand within the plot.
+    fn margin(self, label: &str) -> f64 {
+        if self.width < 500.0 {
+            14.0
+        } else {
+            14.0 + 8.2 * label.chars().count() as f64
+        }
+    }
+}
+
 const LEFT: f64 = 52.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 30.0;
@@ -95,6 +106,8 @@ impl Frame {
 /// Rows done, and failed, over the time at work.
 pub fn progress(timeline: &Timeline, rows: u64, size: Size) -> String {
     let last = timeline.pieces.last().copied().unwrap_or_default();
+    let text =
+        |value: i64, name: &str| format!("{} {name}", thousands(u64::try_from(value).unwrap_or(0)));
     let highest = timeline
         .pieces
         .iter()
@@ -105,7 +118,7 @@ pub fn progress(timeline: &Timeline, rows: u64, size: Size) -> String {
         .max(i64::try_from(rows).unwrap_or(0));
     let frame = Frame {
         size,
-        right: if size.width < 500.0 { 14.0 } else { 96.0 },
+        right: size.margin(&text(last.done, "done")),
         bottom: BOTTOM,
         total: timeline.total.max(1) as f64,
         highest: top(highest.max(1) as f64),
@@ -140,10 +153,10 @@ pub fn progress(timeline: &Timeline, rows: u64, size: Size) -> String {
             y
         };
         lowest = y;
-        let count = thousands(u64::try_from(value).unwrap_or(0));
         let _ = write!(
             svg,
-            "<text class=\"label {name}-text\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{count} {name}</text>"
+            "<text class=\"label {name}-text\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>",
+            text(value, name)
         );
     }
     let desc = format!(
@@ -166,7 +179,10 @@ pub fn calls(timeline: &Timeline, size: Size) -> String {
     let lane = if throttled > 0.0 { 26.0 } else { 0.0 };
     let frame = Frame {
         size,
-        right: if size.width < 500.0 { 14.0 } else { 96.0 },
+        right: size.margin(&format!(
+            "{} throttled",
+            thousands(throttled.round() as u64)
+        )),
         bottom: BOTTOM + lane,
         total: timeline.total.max(1) as f64,
         highest: top(highest.max(1.0)),
@@ -233,21 +249,15 @@ fn throttling(timeline: &Timeline, frame: &Frame, all: f64, svg: &mut String) {
         }
         second += piece.length;
     }
-    let (x, anchor) = if frame.size.width < 500.0 {
-        (LEFT - 8.0, "end")
-    } else {
-        (frame.size.width - frame.right + 8.0, "start")
-    };
-    let text = thousands(all.round() as u64);
-    let text = if frame.size.width < 500.0 {
-        text
-    } else {
-        format!("{text} throttled")
-    };
-    let _ = write!(
-        svg,
-        "<text class=\"label throttled-text\" x=\"{x:.1}\" y=\"{floor:.1}\" text-anchor=\"{anchor}\">{text}</text>"
-    );
+    // where there is no room for it, the caption says it
+    if frame.size.width >= 500.0 {
+        let x = frame.size.width - frame.right + 8.0;
+        let _ = write!(
+            svg,
+            "<text class=\"label throttled-text\" x=\"{x:.1}\" y=\"{floor:.1}\">{} throttled</text>",
+            thousands(all.round() as u64)
+        );
+    }
 }
 
 /// A line through the values at the ends of the pieces, from nothing.

@@ -1,9 +1,15 @@
 //! From the lines of a results file to the state of every row.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Read};
 
-use super::record::{Header, Id, Progress, RowLine, State, Step, VERSION, read_line};
+use memchr::memrchr;
+use serde::de::IgnoredAny;
+
+use super::record::{
+    Header, Id, Progress, RowLine, State, Step, VERSION, read_line, read_wanted_line,
+};
 use super::run::{RunLine, read_run};
+use crate::ordered;
 use crate::validate::identity::{DigestMap, Key};
 
 /// A results file, read.
@@ -94,28 +100,169 @@ pub fn fold(bytes: &[u8]) -> Result<Folded, FoldError> {
     }
 }
 
-/// Reads all lines, one at a time. A last line without its line end is torn and left out; so are the NULs that
+/// Reads all lines, on all cores. A last line without its line end is torn and left out; so are the NULs that
 /// some file systems leave at the end after a power cut.
+///
+/// Every line has all that is known of its row, so of a row's lines in one piece of the file only the last is
+/// looked into, unless an earlier one takes something back; but every line must be one that can be read.
 ///
 /// # Errors
 /// Outside: the file cannot be read. Inside: the first line that is neither whole nor torn.
-pub fn fold_from(reader: impl BufRead) -> io::Result<Result<Folded, FoldError>> {
+pub fn fold_from(reader: impl Read) -> io::Result<Result<Folded, FoldError>> {
+    let mut pieces = Pieces::new(reader);
     let mut folded = Folded::default();
-    let read = read_lines(reader, |known| match known {
-        Known::Header(header) => folded.header = Some(header),
-        Known::Row(read) => {
-            let user = folded.users.entry(read.user).or_default();
-            user.see(&read.progress);
-            folded.rows.insert(read.key.0, (read.row, read.progress));
+    let mut lines = 0;
+    let done = ordered::run(
+        &mut pieces,
+        |pieces| pieces.next_piece().map_err(Stopped::Reading),
+        |piece| (piece.bytes.len(), latest(&piece)),
+        |_, (bytes, latest)| {
+            let latest = latest.map_err(|broken| Stopped::Line(broken.at(lines)))?;
+            lines += latest.lines;
+            folded.whole += bytes as u64;
+            folded.header = folded.header.take().or(latest.header);
+            for read in latest.rows {
+                let user = folded.users.entry(read.user).or_default();
+                user.see(&read.progress);
+                folded.rows.insert(read.key.0, (read.row, read.progress));
+            }
+            Ok(())
+        },
+    );
+    match done {
+        Ok(()) => Ok(pieces
+            .torn(lines == 0)
+            .map(|torn| Folded { torn, ..folded })),
+        Err(Stopped::Line(error)) => Ok(Err(error)),
+        Err(Stopped::Reading(error)) => Err(error),
+    }
+}
+
+enum Stopped {
+    Reading(io::Error),
+    Line(FoldError),
+}
+
+/// What a piece of a file comes to.
+struct Latest {
+    lines: usize,
+    header: Option<Header>,
+    /// The last line of each row, and others that take something back, in their order.
+    rows: Vec<RowLine<IgnoredAny>>,
+}
+
+/// A line that cannot be read, counted from the first of its piece.
+struct Broken {
+    line: usize,
+    error: FoldError,
+}
+
+impl Broken {
+    /// The error with the line's number in the file.
+    fn at(self, before: usize) -> FoldError {
+        match self.error {
+            FoldError::Line { cause, .. } => FoldError::Line {
+                line: before + self.line + 1,
+                cause,
+            },
+            other => other,
         }
-        // what a run says of itself changes no row
-        Known::Run(_) => {}
-    })?;
-    Ok(read.map(|ends| {
-        folded.whole = ends.whole;
-        folded.torn = ends.torn;
-        folded
-    }))
+    }
+}
+
+fn latest(piece: &Piece) -> Result<Latest, Broken> {
+    let mut latest = Latest {
+        lines: 0,
+        header: None,
+        rows: Vec::new(),
+    };
+    let mut seen: DigestMap<()> = DigestMap::default();
+    let mut broken = None;
+    // from the last to the first, so that the line that counts comes first; of broken ones, the first counts
+    let mut end = piece.bytes.len();
+    while let Some(whole) = piece.bytes.get(..end).and_then(|b| b.strip_suffix(b"\n")) {
+        let start = memrchr(b'\n', whole).map_or(0, |at| at + 1);
+        let line = &whole[start..];
+        (end, latest.lines) = (start, latest.lines + 1);
+        let read = if piece.first && start == 0 {
+            read_header(line).map(|header| latest.header = Some(header))
+        } else {
+            match read_wanted_line(line, |key| seen.insert(key.0, ()).is_none()) {
+                Ok(row) => {
+                    latest.rows.extend(row);
+                    Ok(())
+                }
+                // what a run says of itself changes no row
+                Err(_) if read_run(line).is_some() => Ok(()),
+                Err(cause) => Err(FoldError::Line { line: 0, cause }),
+            }
+        };
+        broken = read.err().map(|error| (latest.lines, error)).or(broken);
+    }
+    latest.rows.reverse();
+    match broken {
+        Some((from_end, error)) => Err(Broken {
+            line: latest.lines - from_end,
+            error,
+        }),
+        None => Ok(latest),
+    }
+}
+
+/// A file in pieces of whole lines.
+struct Pieces<R> {
+    reader: R,
+    pending: Vec<u8>,
+    first: bool,
+}
+
+struct Piece {
+    bytes: Vec<u8>,
+    /// Whether the header stands in it.
+    first: bool,
+}
+
+/// How much is read before a piece is cut.
+const PIECE: usize = 512 * 1024;
+
+impl<R: Read> Pieces<R> {
+    fn new(reader: R) -> Pieces<R> {
+        Pieces {
+            reader,
+            pending: Vec::new(),
+            first: true,
+        }
+    }
+
+    fn next_piece(&mut self) -> io::Result<Option<Piece>> {
+        loop {
+            let held = self.pending.len();
+            self.pending.reserve(2 * PIECE);
+            let read = (&mut self.reader)
+                .take(PIECE as u64)
+                .read_to_end(&mut self.pending)?;
+            match memrchr(b'\n', &self.pending[held..]) {
+                Some(at) => {
+                    let rest = self.pending.split_off(held + at + 1);
+                    return Ok(Some(Piece {
+                        bytes: std::mem::replace(&mut self.pending, rest),
+                        first: std::mem::take(&mut self.first),
+                    }));
+                }
+                None if read == 0 => return Ok(None),
+                None => {}
+            }
+        }
+    }
+
+    /// How many bytes are left behind the last line end. `alone`: there was no line at all.
+    fn torn(&self, alone: bool) -> Result<u64, FoldError> {
+        // a file that never was a results file must not be taken for one with a torn header
+        if alone && !is_torn_header(&self.pending) {
+            return Err(FoldError::Foreign("it has no end"));
+        }
+        Ok(self.pending.len() as u64)
+    }
 }
 
 /// One line of a results file.
@@ -138,7 +285,7 @@ pub struct Ends {
     pub torn: u64,
 }
 
-/// Reads all lines, one at a time, as [`fold_from`] does, and has `hear` told of each.
+/// Reads all lines, one at a time, and has `hear` told of each; for the rest, as [`fold_from`].
 ///
 /// # Errors
 /// Outside: the file cannot be read. Inside: the first line that is neither whole nor torn.

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::facts::Told;
 use crate::validate::identity::{Key, user_digest};
@@ -110,10 +111,6 @@ impl Steps {
     pub fn is_empty(&self) -> bool {
         self.0 == 0
     }
-
-    fn list(self) -> Vec<Step> {
-        Step::ALL.into_iter().filter(|s| self.has(*s)).collect()
-    }
 }
 
 impl From<Vec<Step>> for Steps {
@@ -125,14 +122,30 @@ impl From<Vec<Step>> for Steps {
 }
 
 impl Serialize for Steps {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.list().serialize(serializer)
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(Step::ALL.into_iter().filter(|step| self.has(*step)))
     }
 }
 
 impl<'de> Deserialize<'de> for Steps {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Steps, D::Error> {
-        Vec::<Step>::deserialize(deserializer).map(Steps::from)
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Steps, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Steps;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of steps")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Steps, A::Error> {
+                let mut steps = Steps::default();
+                while let Some(step) = list.next_element()? {
+                    steps.add(step);
+                }
+                Ok(steps)
+            }
+        }
+        deserializer.deserialize_seq(List)
     }
 }
 
@@ -149,7 +162,9 @@ impl Id {
     /// The id as Tray wrote it.
     pub fn new(text: &str) -> Id {
         match uuid::Uuid::parse_str(text) {
-            Ok(uuid) if uuid.hyphenated().to_string() == text => Id::Uuid(uuid.as_u128()),
+            Ok(uuid) if uuid.hyphenated().encode_lower(&mut [0; 36]) == text => {
+                Id::Uuid(uuid.as_u128())
+            }
             _ => Id::Text(text.into()),
         }
     }
@@ -171,14 +186,26 @@ impl fmt::Debug for Id {
 }
 
 impl Serialize for Id {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
 impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
-        Cow::<str>::deserialize(deserializer).map(|text| Id::new(&text))
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Id;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an id")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Id, E> {
+                Ok(Id::new(text))
+            }
+        }
+        deserializer.deserialize_str(Text)
     }
 }
 
@@ -293,9 +320,11 @@ pub struct Header {
 /// One line of a row, as written and read. Unknown keys are passed over on reading.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Line<'a> {
+struct Line<'a, T> {
+    #[serde(borrow)]
     r#type: Cow<'a, str>,
     row: u64,
+    #[serde(borrow)]
     key: Cow<'a, str>,
     #[serde(borrow)]
     external_user_id: Cow<'a, str>,
@@ -320,11 +349,11 @@ struct Line<'a> {
     error: Option<Box<RowError>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<Box<str>>,
-    at: Timestamp,
+    at: T,
     /// Written by [`Told`] alone.
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing, borrow)]
     connector: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing)]
+    #[serde(default, skip_serializing, borrow)]
     connector_version: Option<Cow<'a, str>>,
 }
 
@@ -332,7 +361,7 @@ struct Line<'a> {
 #[derive(Serialize)]
 struct Telling<'a> {
     #[serde(flatten)]
-    line: Line<'a>,
+    line: Line<'a, Timestamp>,
     #[serde(flatten)]
     told: Told<'a>,
 }
@@ -378,7 +407,7 @@ fn line<'a>(
     external_user_id: &'a str,
     progress: &Progress,
     at: Timestamp,
-) -> Line<'a> {
+) -> Line<'a, Timestamp> {
     Line {
         r#type: Cow::Borrowed("row"),
         row,
@@ -402,9 +431,9 @@ fn line<'a>(
     }
 }
 
-/// A row's line, read.
+/// A row's line, read. `T`: when it was written, or nothing where nobody asks.
 #[derive(Debug, PartialEq, Eq)]
-pub struct RowLine {
+pub struct RowLine<T = Timestamp> {
     /// The row's number at the time.
     pub row: u64,
     /// The row's identity.
@@ -414,7 +443,7 @@ pub struct RowLine {
     /// What was known.
     pub progress: Progress,
     /// When.
-    pub at: Timestamp,
+    pub at: T,
     /// The connector and its version, where the line tells them.
     pub connector: Option<Box<(String, String)>>,
 }
@@ -424,36 +453,55 @@ pub struct RowLine {
 /// # Errors
 /// What is wrong with the line.
 pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
-    let line: Line<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    parse_line(line).map(|(key, line)| row_line(key, line))
+}
+
+/// Reads a row's line, and goes on to make something of it only where its row is `wanted` or it takes back what
+/// earlier lines said.
+///
+/// # Errors
+/// What is wrong with the line, wanted or not.
+pub fn read_wanted_line(
+    line: &[u8],
+    wanted: impl FnOnce(Key) -> bool,
+) -> Result<Option<RowLine<IgnoredAny>>, String> {
+    let (key, line) = parse_line(line)?;
+    let takes_back = !line.lost.is_empty() || line.why.as_deref() == Some(ROLLED_BACK);
+    Ok((wanted(key) || takes_back).then(|| row_line(key, line)))
+}
+
+fn parse_line<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<(Key, Line<'a, T>), String> {
+    let line: Line<'a, T> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     if line.r#type != "row" {
         return Err(format!("is of the unknown type \"{}\"", line.r#type));
     }
     let key = Key::parse(&line.key).ok_or("its key is not one of this tool's")?;
-    let progress = Progress {
-        state: line.state,
-        step: line.step,
-        user_id: line.user_id,
-        authentication_id: line.authentication_id,
-        instance_id: line.instance_id,
-        enabled: line.enabled,
-        created: line.created,
-        adopted: line.adopted,
-        lost: line.lost,
-        attempts: line.attempts,
-        error: line.error,
-        why: line.why,
-    };
-    Ok(RowLine {
+    Ok((key, line))
+}
+
+fn row_line<T>(key: Key, line: Line<'_, T>) -> RowLine<T> {
+    let connector = line.connector.zip(line.connector_version);
+    RowLine {
         row: line.row,
         key,
         user: user_digest(&line.external_user_id),
-        progress,
+        progress: Progress {
+            state: line.state,
+            step: line.step,
+            user_id: line.user_id,
+            authentication_id: line.authentication_id,
+            instance_id: line.instance_id,
+            enabled: line.enabled,
+            created: line.created,
+            adopted: line.adopted,
+            lost: line.lost,
+            attempts: line.attempts,
+            error: line.error,
+            why: line.why,
+        },
         at: line.at,
-        connector: line
-            .connector
-            .zip(line.connector_version)
-            .map(|(name, version)| Box::new((name.into_owned(), version.into_owned()))),
-    })
+        connector: connector.map(|(name, version)| Box::new((name.into(), version.into()))),
+    }
 }
 
 /// Of a row's line, only whose it is: its key, and its end user's `externalUserId`.
@@ -464,6 +512,7 @@ pub fn read_names(line: &[u8]) -> Result<(Key, Cow<'_, str>), String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Names<'a> {
+        #[serde(borrow)]
         key: Cow<'a, str>,
         #[serde(borrow)]
         external_user_id: Cow<'a, str>,

@@ -1,12 +1,7 @@
 //! The whole file, checked on all cores, heard in file order.
-//!
-//! The calling thread cuts blocks and hears verdicts; rayon's threads parse and check. A bounded number of
-//! blocks is under way at a time, so memory does not grow with the file.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io::{self, Read};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::mpsc;
 
 use super::across::{Across, Standing};
 use super::check::{self, Digests, Entries};
@@ -19,6 +14,7 @@ use crate::input::fields::Field;
 use crate::input::layout::Layout;
 use crate::input::records::{At, for_each_row};
 use crate::issue::Problem;
+use crate::ordered;
 
 /// What came of one row.
 pub struct Verdict<'b> {
@@ -126,67 +122,30 @@ pub fn run<R: Read, E: From<io::Error>>(
     identify: bool,
     mut hear: impl FnMut(Verdict<'_>) -> Result<(), E>,
 ) -> Result<Totals, E> {
-    let most = 2 * rayon::current_num_threads() + 1;
     let marker = Marker::default();
-    let (sender, results) = mpsc::channel();
     let mut slots = HashMap::new();
     let mut totals = Totals {
         rows: 0,
         references: References::default(),
         across: Across::new(identify),
     };
-    rayon::in_place_scope(|scope| -> Result<(), E> {
-        let (mut next_in, mut next_out, mut under_way) = (0_u64, 0_u64, 0_usize);
-        let mut ended = false;
-        let mut failed = None;
-        let mut waiting = BTreeMap::new();
-        let marker = &marker;
-        loop {
-            while !ended && under_way < most {
-                let block = match blocks.next_block() {
-                    Ok(Some(block)) => block,
-                    Ok(None) => {
-                        ended = true;
-                        break;
-                    }
-                    // what was read before is heard first
-                    Err(error) => {
-                        failed = Some(error);
-                        ended = true;
-                        break;
-                    }
-                };
-                let (sender, number) = (sender.clone(), next_in);
-                scope.spawn(move |_| {
-                    let judged = catch_unwind(AssertUnwindSafe(|| {
-                        judge(&block, layout, catalog, marker, identify)
-                    }));
-                    // nobody listens any more once `hear` has failed
-                    let _ = sender.send((number, block, judged));
-                });
-                next_in += 1;
-                under_way += 1;
-            }
-            if under_way == 0 {
-                return failed.map_or(Ok(()), |error| Err(error.into()));
-            }
-            let Ok((number, block, judged)) = results.recv() else {
-                return Ok(());
-            };
-            under_way -= 1;
-            waiting.insert(number, (block, judged));
-            while let Some((block, judged)) = waiting.remove(&next_out) {
-                next_out += 1;
-                let mut judged = judged.unwrap_or_else(|panic| resume_unwind(panic));
-                totals
-                    .references
-                    .merge(std::mem::take(&mut judged.references));
-                slots.extend(judged.slots.drain());
-                hear_block(&block, judged, &slots, &mut totals, &mut hear)?;
-                blocks.recycle(block);
-            }
-        }
-    })?;
+    ordered::run(
+        blocks,
+        |blocks| blocks.next_block().map_err(E::from),
+        |block| {
+            let judged = judge(&block, layout, catalog, &marker, identify);
+            (block, judged)
+        },
+        |blocks, (block, mut judged)| {
+            totals
+                .references
+                .merge(std::mem::take(&mut judged.references));
+            slots.extend(judged.slots.drain());
+            hear_block(&block, judged, &slots, &mut totals, &mut hear)?;
+            blocks.recycle(block);
+            Ok(())
+        },
+    )?;
     Ok(totals)
 }
 

@@ -129,7 +129,7 @@ impl Bench {
 
     fn verify_after<'b>(&'b self, tray: &Tray, settle: &str) -> Tool<'b> {
         self.tool(&["verify", "r.jsonl", "--rate", "unlimited"])
-            .args(["--settle", settle, "--timeout", "1s"])
+            .args(["--settle", settle, "--timeout", "500ms"])
             .tray(tray)
     }
 

@@ -18,6 +18,10 @@ pub struct CatalogArgs {
 #[derive(Debug, Subcommand)]
 pub enum CatalogCommand {
     /// Read every entry and say what is wrong with it, or had to be read past
+    #[command(after_long_help = "\
+Examples:
+  tray-import catalog check
+  tray-import catalog check --catalog samples/catalog --json")]
     Check,
     /// Write entries as Tray publishes them, keeping what you wrote in them
     #[command(after_long_help = "\

@@ -27,3 +27,18 @@ pub struct ExportArgs {
     #[arg(long, value_enum)]
     pub format: Option<FormatArg>,
 }
+
+/// How it is used.
+pub(super) const EXAMPLES: &str = "\
+Each line has externalUserId, userId, authenticationId, instanceId, state and
+error, in the order of the input. A row of which the results hold nothing is
+`pending`, or `invalid` with the reason. --columns adds columns of the input by
+name (your own account number, say), fields such as authName as the import
+understands them, and `row`. Credentials, form fields and config values are
+refused.
+
+Examples:
+  tray-import export results.jsonl --input customers.csv -o ids.csv
+  tray-import export results.jsonl --input customers.csv -o ids.jsonl
+  tray-import export results.jsonl --input export.csv --mapping mapping.toml \
+    --columns 'Account no,authName' -o ids.csv";

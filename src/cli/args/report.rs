@@ -13,3 +13,12 @@ pub struct ReportArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
 }
+
+/// How it is used.
+pub(super) const EXAMPLES: &str = "\
+The page needs no network and no script, and is made for the screen, the phone
+and paper. It names rows by their numbers, and holds no credentials.
+
+Examples:
+  tray-import report results.jsonl -o report.html
+  tray-import report results.jsonl -o report.html --json";

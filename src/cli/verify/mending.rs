@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::Command;
-use crate::aftercare::compare::{Difference, What};
+use crate::aftercare::difference::{Difference, What};
 use crate::aftercare::requeue::requeued;
 use crate::aftercare::verify::{Findings, Verify};
 use crate::aftercare::walk::walk;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::aftercare::compare::{Difference, Doubt, What};
+use crate::aftercare::difference::{Difference, Doubt, What};
 use crate::aftercare::verify::Findings;
 use crate::report::summary::thousands;
 use crate::secret::Redactor;
