@@ -1,6 +1,6 @@
 //! End users: one creation and one token for each, however many rows they have.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +8,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::ending::{Ending, leaves_open, leaves_ours};
 use crate::batch::Index;
-use crate::batch::plan::{Plan, Todo};
+use crate::batch::plan::Plan;
 use crate::results::fold::SeenUser;
 use crate::results::record::{Progress, State, Step};
 use crate::secret::SecretText;
@@ -104,13 +104,10 @@ impl Users {
     ) -> Users {
         let mut known = HashMap::new();
         let mut open = HashMap::new();
-        let mut with_work = HashSet::new();
-        for (at, row) in index.rows.iter().enumerate() {
-            if plan.work_of_user[row.user as usize] == 0 {
+        let has_work = |user: u32| plan.work_of_user[user as usize] > 0;
+        for row in &index.rows {
+            if !has_work(row.user) {
                 continue;
-            }
-            if plan.todo[at] == Todo::Work {
-                with_work.insert(row.user);
             }
             let Some((_, progress)) = prior.get(&row.key().0) else {
                 continue;
@@ -139,7 +136,7 @@ impl Users {
         }
         // rows may have left the input, or changed what they are known by, since they told this
         for (digest, user) in index.users.iter() {
-            let Some(seen) = seen.get(&digest).filter(|_| with_work.contains(&user)) else {
+            let Some(seen) = seen.get(&digest).filter(|_| has_work(user)) else {
                 continue;
             };
             if let Some(id) = &seen.id {
@@ -158,9 +155,9 @@ impl Users {
             }
         }
         open.retain(|user, _| !known.contains_key(user));
-        let unknown = with_work
-            .iter()
-            .filter(|user| !known.contains_key(user))
+        let all = 0..u32::try_from(plan.work_of_user.len()).unwrap_or(u32::MAX);
+        let unknown = all
+            .filter(|user| has_work(*user) && !known.contains_key(user))
             .count();
         Users {
             known: Mutex::new(known),
