@@ -463,6 +463,10 @@ fn the_kubernetes_job_calls_the_tool_as_it_is() {
     Cli::command()
         .try_get_matches_from(&words)
         .unwrap_or_else(|error| panic!("{words:?}: {error}"));
+    assert!(
+        !text.contains("kind: PersistentVolumeClaim"),
+        "deleting the job would delete the results"
+    );
     // every exit code of the tool is spoken for: what a retry cannot mend ends the job
     let listed = text
         .lines()
