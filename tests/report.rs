@@ -16,7 +16,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use common::rows::{mixed, pair, plain, synced};
-use common::{Bench, Tray};
+use common::{Bench, Tray, sample};
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::{Value, json};
 
@@ -267,6 +267,27 @@ fn failed(number: u64, second: i64, code: &str, message: &str) -> Value {
         "code": code, "message": message, "step": "authentication", "retryable": retryable,
     });
     line
+}
+
+#[test]
+fn a_rehearsal_is_not_taken_for_the_real_thing() {
+    let bench = Bench::new();
+    bench.customers("c.jsonl", &mixed(2));
+    let import = bench.tool(&["import", "c.jsonl", "--sandbox", "--results", "r.jsonl"]);
+    let import = import.arg("--solutions").arg(sample("solutions.json"));
+    let import = import.arg("--catalog").arg(sample("catalog"));
+    import.args(["--enable-delay", "0s"]).expect(0);
+    let html = report(&bench);
+    let page = checked(&html);
+    let all = text(page.root());
+    for part in [
+        "Rehearsal in the sandbox",
+        "This was a rehearsal",
+        "--dry-run",
+    ] {
+        assert!(all.contains(part), "no {part:?}");
+    }
+    assert!(!all.contains("verify"));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::durations::Durations;
+use super::reasons::{Gathered, Reasons};
 use crate::results::fold::{FoldError, Known, read_lines};
 use crate::results::record::{Header, Id, RowError, RowLine, State, Step};
 use crate::results::run::{Event, RunLine};
@@ -37,19 +38,6 @@ pub struct History {
     pub seconds: BTreeMap<i64, Second>,
     /// The time of the first and of the last line.
     pub between: Option<(Timestamp, Timestamp)>,
-}
-
-/// Rows that did not get through for one kind of reason.
-#[derive(Debug, Default)]
-pub struct Reasons {
-    /// How many rows.
-    pub rows: u64,
-    /// How many of them may work without a change.
-    pub retryable: u64,
-    /// How many at each step.
-    pub steps: [u64; 4],
-    /// Messages, the most frequent first: the message, how many rows, the first of them.
-    pub messages: Vec<(String, u64, u64)>,
 }
 
 /// One second.
@@ -244,6 +232,7 @@ impl Reading {
                 input,
                 rows,
                 invalid,
+                calls,
                 settings,
             } => self.history.runs.push(Run {
                 id: line.run,
@@ -254,6 +243,7 @@ impl Reading {
                 input,
                 rows,
                 invalid,
+                calls,
                 settings,
                 ..Run::default()
             }),
@@ -294,22 +284,22 @@ impl Reading {
             calls.saturating_sub(run.calls) as f32,
             throttled.saturating_sub(run.throttled) as f32,
         ];
-        let (from, to) = (
-            run.last.as_second(),
-            at.as_second().max(run.last.as_second()),
-        );
+        let (from, to) = (run.last.as_millisecond(), at.as_millisecond());
         (run.calls, run.throttled, run.retried) = (calls, throttled, retried);
-        run.last = at;
-        if to - from > LONGEST_SPREAD {
-            let second = self.history.seconds.entry(to).or_default();
-            second.calls += new[0];
-            second.throttled += new[1];
-            return;
-        }
-        // the second in which it was last heard of is counted already, unless it is this one
-        let first = if to > from { from + 1 } else { from };
-        let share = 1.0 / (to - first + 1) as f32;
-        for second in first..=to {
+        run.last = run.last.max(at);
+        let last = to.div_euclid(1_000);
+        let first = if (0..=LONGEST_SPREAD).contains(&(to - from)) {
+            from.div_euclid(1_000)
+        } else {
+            last
+        };
+        for second in first..=last {
+            let share = if first == last {
+                1.0
+            } else {
+                let (begin, end) = (second * 1_000, second * 1_000 + 1_000);
+                (end.min(to) - begin.max(from)) as f32 / (to - from) as f32
+            };
             let second = self.history.seconds.entry(second).or_default();
             second.calls += new[0] * share;
             second.throttled += new[1] * share;
@@ -364,34 +354,55 @@ impl Reading {
     }
 }
 
-/// A run that was not heard of for longer, in seconds, was asleep: its calls are not spread over that.
-const LONGEST_SPREAD: i64 = 600;
+/// A run that was not heard of for longer, in milliseconds, was asleep: its calls are not spread over that.
+const LONGEST_SPREAD: i64 = 600_000;
 
-#[derive(Default)]
-struct Gathered<'r> {
-    reasons: Reasons,
-    messages: HashMap<&'r str, (u64, u64)>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::results::run::write_run;
 
-impl<'r> Gathered<'r> {
-    fn add(&mut self, message: &'r str, row: u64, error: Option<&RowError>) {
-        self.reasons.rows += 1;
-        if let Some(error) = error {
-            self.reasons.retryable += u64::from(error.retryable);
-            self.reasons.steps[error.step as usize] += 1;
+    #[test]
+    fn calls_are_spread_over_the_time_in_which_they_left() {
+        let mut text = br#"{"type":"batch","version":1,"batchId":"b","endpoint":"e","createdAt":"1970-01-01T00:00:00Z","tool":"t"}"#.to_vec();
+        text.push(b'\n');
+        let at = |millis| Timestamp::from_millisecond(millis).unwrap();
+        let begin = Event::Begin {
+            command: "import".into(),
+            tool: "t".into(),
+            input: "c.csv".into(),
+            rows: 1,
+            invalid: 0,
+            calls: 11,
+            settings: Map::new(),
+        };
+        text.extend(write_run("r", at(10_500), begin));
+        for (millis, calls, throttled) in [(15_500, 136, 5), (15_500, 137, 5), (20_502, 262, 5)] {
+            let sample = Event::Sample {
+                calls,
+                throttled,
+                retried: 0,
+                rate: None,
+            };
+            text.extend(write_run("r", at(millis), sample));
         }
-        let (count, first) = self.messages.entry(message).or_insert((0, row));
-        *count += 1;
-        *first = row.min(*first);
-    }
-
-    fn finish(mut self) -> Reasons {
-        let mut messages: Vec<_> = self.messages.drain().collect();
-        messages.sort_by_key(|(message, (count, row))| (std::cmp::Reverse(*count), *row, *message));
-        self.reasons.messages = messages
-            .into_iter()
-            .map(|(message, (count, row))| (message.to_owned(), count, row))
-            .collect();
-        self.reasons
+        let history = read(&text[..]).unwrap().unwrap();
+        let calls = |second: i64| history.seconds[&second].calls;
+        assert!((calls(10) - 12.5).abs() < 0.01, "{}", calls(10));
+        assert!((calls(12) - 25.0).abs() < 0.01, "{}", calls(12));
+        // the half of one sample, one call at once, and the half of the next
+        assert!((calls(15) - 26.0).abs() < 0.02, "{}", calls(15));
+        let all: f32 = history.seconds.values().map(|second| second.calls).sum();
+        assert!(
+            (all - 251.0).abs() < 0.01,
+            "{all}: those of the preflight left before"
+        );
+        let throttled: f32 = history
+            .seconds
+            .values()
+            .map(|second| second.throttled)
+            .sum();
+        assert!((throttled - 5.0).abs() < 0.01);
+        assert_eq!(history.runs[0].calls, 262);
     }
 }

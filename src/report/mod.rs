@@ -12,6 +12,7 @@ pub mod html;
 pub mod outcome;
 pub mod page;
 pub mod plot;
+pub mod reasons;
 pub mod summary;
 mod tables;
 pub mod timeline;

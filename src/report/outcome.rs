@@ -162,7 +162,14 @@ pub fn next(history: &History, counts: &Counts) -> Vec<String> {
             if counts.invalid == 1 { "was" } else { "were" }
         ));
     }
-    if counts.total() > 0 && next.is_empty() {
+    let header = history.header.as_ref();
+    let rehearsal = header.is_some_and(|header| !header.endpoint.contains("://"));
+    if counts.total() > 0 && next.is_empty() && rehearsal {
+        next.push(
+            "This was a rehearsal: nothing was sent to Tray. Next: the same import without --sandbox, with a results file of its own; first with --dry-run, then with --limit 10."
+                .to_owned(),
+        );
+    } else if counts.total() > 0 && next.is_empty() {
         next.push(
             "Next: tray-import verify compares Tray with the results, tray-import export writes the ids for your own database."
                 .to_owned(),

@@ -5,10 +5,11 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use super::cures::{self, Cure};
-use super::history::{History, Reasons};
+use super::history::History;
 use super::html::{Prose, Text};
 use super::outcome::{Counts, next, outcome};
 use super::plot::{self, NARROW, WIDE};
+use super::reasons::Reasons;
 use super::summary::thousands;
 use super::tables::{connectors, made, runs, settings, steps};
 use super::timeline::Timeline;
@@ -61,16 +62,25 @@ pub fn page(history: &History, file: &str, at: Timestamp) -> String {
 
 fn head(history: &History, counts: &Counts, outcome: &str, html: &mut String) {
     html.push_str("<header>\n");
-    let place = history.header.as_ref().map(|header| {
-        let place = match header.endpoint.split_once("://") {
-            Some((_, rest)) => format!("to {}", rest.split('/').next().unwrap_or(rest)),
-            None => "into the sandbox: a rehearsal".to_owned(),
-        };
-        format!("Migration {place}")
-    });
+    let place = history
+        .header
+        .as_ref()
+        .map(|header| match header.endpoint.split_once("://") {
+            Some((_, rest)) => format!("Migration to {}", rest.split('/').next().unwrap_or(rest)),
+            None => "Rehearsal in the sandbox".to_owned(),
+        });
     let place = place.unwrap_or_else(|| "Migration".to_owned());
     let when = history.between.map_or_else(String::new, |(first, last)| {
-        format!(", {} to {}", moment(first), moment(last))
+        let day = |at: Timestamp| at.strftime("%-d %B %Y").to_string();
+        if day(first) == day(last) {
+            format!(
+                ", {} to {}",
+                first.strftime("%-d %B %Y, %H:%M"),
+                last.strftime("%H:%M UTC")
+            )
+        } else {
+            format!(", {} to {}", moment(first), moment(last))
+        }
     });
     let _ = write!(
         html,

@@ -82,7 +82,7 @@ pub(super) fn steps(history: &History, html: &mut String) {
     html.push_str(
         "<section>\n<h2>The slowest steps</h2>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"The slowest steps\"><table>\n\
          <caption><span>From the moment at which a call leaves to the moment at which its outcome is on disk, questions about lost answers included; \
-         enabling includes the wait before it (<code>--enable-delay</code>).</span></caption>\n\
+         enabling includes the waits before it (<code>--enable-delay</code>, and its turn).</span></caption>\n\
          <thead><tr><th scope=\"col\">Step</th><th scope=\"col\" class=\"n\">Times</th><th scope=\"col\" class=\"n\">Half within</th>\
          <th scope=\"col\" class=\"n\">95% within</th><th scope=\"col\" class=\"n\">Longest</th></tr></thead>\n<tbody>\n",
     );

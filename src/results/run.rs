@@ -3,7 +3,7 @@
 //!
 //! ```json
 //! {"type":"run","run":"0193…","at":"…","event":"begin","command":"import","tool":"tray-import 0.1.0",
-//!  "input":"customers.csv","rows":500,"invalid":0,"settings":{"rate":25.0,"burst":10}}
+//!  "input":"customers.csv","rows":500,"invalid":0,"calls":11,"settings":{"rate":25.0,"burst":10}}
 //! {"type":"run","run":"0193…","at":"…","event":"sample","calls":125,"throttled":0,"retried":0,"rate":25.0}
 //! {"type":"run","run":"0193…","at":"…","event":"end","exitCode":0,"verdict":"Finished: …",
 //!  "calls":{"authorize":500},"throttled":0,"retried":0,"settled":0}
@@ -51,6 +51,9 @@ pub enum Event {
         rows: u64,
         /// Rows of the input that are invalid.
         invalid: u64,
+        /// Calls that had left before: those of the preflight.
+        #[serde(default)]
+        calls: u64,
         /// The settings, by the names of the flags.
         settings: Map<String, Value>,
     },
@@ -124,6 +127,7 @@ mod tests {
                 input: "c.csv".into(),
                 rows: 3,
                 invalid: 1,
+                calls: 2,
                 settings: settings.as_object().unwrap().clone(),
             },
             Event::Sample {

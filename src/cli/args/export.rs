@@ -40,5 +40,5 @@ refused.
 Examples:
   tray-import export results.jsonl --input customers.csv -o ids.csv
   tray-import export results.jsonl --input customers.csv -o ids.jsonl
-  tray-import export results.jsonl --input export.csv --mapping mapping.toml \
-    --columns 'Account no,authName' -o ids.csv";
+  tray-import export results.jsonl --input export.csv --mapping mapping.toml
+  tray-import export results.jsonl --input customers.csv --columns row,authName";

@@ -43,6 +43,7 @@ impl Account {
                 .unwrap_or_default(),
             rows: import.totals.0,
             invalid: import.totals.1,
+            calls: client.counters.total(),
             settings: settings(import),
         };
         let line = write_run(&run, Timestamp::now(), begin);
