@@ -27,13 +27,14 @@ Examples:
     #[command(after_long_help = "\
 Needs the master token (TRAY_MASTER_TOKEN or --master-token-file); reads Tray and changes nothing there.
 Versions of a connector that share a service share a file. `ownService`, `allowExtraFields`, notes of your
-own and schemas that you mended are kept; what changed is listed.
+own and schemas that you mended are kept; what changed is listed. Without a version it pulls every version of
+the connector; without a connector it brings up to date what the catalog has.
 
 Examples:
-  tray-import catalog pull --connector sqs                     every version of the connector
+  tray-import catalog pull --connector sqs
   tray-import catalog pull --connector sqs@2.1 --connector zendesk@6.1
-  tray-import catalog pull                                     what the catalog has, brought up to date
-  tray-import catalog pull --dry-run                           what would change")]
+  tray-import catalog pull
+  tray-import catalog pull --dry-run")]
     Pull(PullArgs),
     /// Show an entry: fields, types, what is required, what is secret, and an example row
     #[command(after_long_help = "\
