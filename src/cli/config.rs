@@ -57,6 +57,9 @@ pub fn apply(arguments: &[OsString]) -> Result<Command, Failure> {
     Ok(command)
 }
 
+/// Flags that stand for a decision: they are typed where it is made.
+const TYPED_ONLY: [&str; 3] = ["yes", "fix", "force"];
+
 /// `--config` is needed before the command line can be parsed, since it changes its defaults.
 fn named_file(arguments: &[OsString]) -> Option<PathBuf> {
     let mut arguments = arguments.iter();
@@ -94,6 +97,11 @@ fn set_default(
     };
     let mut known = long(&command);
     known.extend(command.get_subcommands().flat_map(long));
+    if TYPED_ONLY.contains(&key) {
+        return Err(wrong(
+            "is for the command line only, since it stands for a decision; type it where you make it".into(),
+        ));
+    }
     if key == "config" || !known.iter().any(|name| name == key) {
         let hint = did_you_mean(key, known.iter().map(String::as_str));
         return Err(wrong(format!("is not a flag that a file can set{hint}")));
