@@ -457,41 +457,17 @@ pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
 }
 
 /// Reads a row's line, and goes on to make something of it only where its row is `wanted` or it takes back what
-/// earlier lines said. Of a line that is not wanted, all that is asked is that it be JSON.
+/// earlier lines said.
 ///
 /// # Errors
 /// What is wrong with the line, wanted or not.
 pub fn read_wanted_line(
     line: &[u8],
-    mut wanted: impl FnMut(Key) -> bool,
+    wanted: impl FnOnce(Key) -> bool,
 ) -> Result<Option<RowLine<IgnoredAny>>, String> {
-    if let Some(key) = key_in(line)
-        && !wanted(key)
-        && !takes_back(line)
-    {
-        let parsed = serde_json::from_slice::<IgnoredAny>(line);
-        return parsed.map(|_| None).map_err(|error| error.to_string());
-    }
     let (key, line) = parse_line(line)?;
-    Ok(Some(row_line(key, line)))
-}
-
-/// The key in a line that begins as [`write_line`] begins it.
-fn key_in(line: &[u8]) -> Option<Key> {
-    let rest = line.strip_prefix(br#"{"type":"row","row":"#)?;
-    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-    let rest = rest[digits..].strip_prefix(br#","key":""#)?;
-    let (key, rest) = rest.split_at_checked(32)?;
-    if !rest.starts_with(b"\"") {
-        return None;
-    }
-    Key::parse(std::str::from_utf8(key).ok()?)
-}
-
-/// Whether a line may be one of those after which less is known than before.
-fn takes_back(line: &[u8]) -> bool {
-    let has = |word: &str| memchr::memmem::find(line, word.as_bytes()).is_some();
-    has("\"lost\"") || has(ROLLED_BACK)
+    let takes_back = !line.lost.is_empty() || line.why.as_deref() == Some(ROLLED_BACK);
+    Ok((wanted(key) || takes_back).then(|| row_line(key, line)))
 }
 
 fn parse_line<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<(Key, Line<'a, T>), String> {
