@@ -26,7 +26,8 @@ use tray_import::input::open::Format;
 use tray_import::input::records::for_each_row;
 use tray_import::issue::Code;
 use tray_import::results::fold::{FoldError, fold};
-use tray_import::results::record::{Header, Id, Progress, State, Step, VERSION, write_line};
+use tray_import::results::line::write_line;
+use tray_import::results::record::{Header, Id, Progress, State, Step, VERSION};
 use tray_import::validate::check::{Entries, check};
 use tray_import::validate::identity::Key;
 

@@ -4,7 +4,8 @@ use super::ending::Ending;
 use super::engine::{Engine, Run};
 use super::stop::Reason;
 use super::users::{is_open, is_ours};
-use crate::results::record::{State, Step, write_telling_line};
+use crate::results::line::write_telling_line;
+use crate::results::record::{State, Step};
 use crate::tray::client::Slot;
 use crate::tray::transport::Transport;
 

@@ -9,7 +9,8 @@ use serde_json::{Map, Value};
 use super::durations::Durations;
 use super::reasons::{Gathered, Reasons};
 use crate::results::fold::{FoldError, Known, read_lines};
-use crate::results::record::{Header, Id, RowError, RowLine, State, Step};
+use crate::results::line::RowLine;
+use crate::results::record::{Header, Id, RowError, State, Step};
 use crate::results::run::{Event, RunLine};
 use crate::validate::identity::DigestMap;
 

@@ -7,9 +7,9 @@ use std::io::{self, BufRead, Read};
 use memchr::memrchr;
 use serde::de::IgnoredAny;
 
-use super::record::{
-    Header, Id, Progress, RowLine, State, Step, VERSION, read_line, read_wanted_line,
-};
+use super::line::{RowLine, read_line, read_wanted_line};
+use super::pieces::{Piece, Pieces};
+use super::record::{Header, Id, Progress, State, Step, VERSION};
 use super::run::{RunLine, read_run};
 use crate::ordered;
 use crate::validate::identity::{DigestHasher, DigestMap, Key};
@@ -132,9 +132,7 @@ pub fn fold_from(reader: impl Read) -> io::Result<Result<Folded, FoldError>> {
         },
     );
     match done {
-        Ok(()) => Ok(pieces
-            .torn(lines == 0)
-            .map(|torn| Folded { torn, ..folded })),
+        Ok(()) => Ok(torn(pieces.rest(), lines == 0).map(|torn| Folded { torn, ..folded })),
         Err(Stopped::Line(error)) => Ok(Err(error)),
         Err(Stopped::Reading(error)) => Err(error),
     }
@@ -212,60 +210,13 @@ fn latest(piece: &Piece) -> Result<Latest, Broken> {
     }
 }
 
-/// A file in pieces of whole lines.
-struct Pieces<R> {
-    reader: R,
-    pending: Vec<u8>,
-    first: bool,
-}
-
-struct Piece {
-    bytes: Vec<u8>,
-    /// Whether the header stands in it.
-    first: bool,
-}
-
-/// How much is read before a piece is cut.
-const PIECE: usize = 512 * 1024;
-
-impl<R: Read> Pieces<R> {
-    fn new(reader: R) -> Pieces<R> {
-        Pieces {
-            reader,
-            pending: Vec::new(),
-            first: true,
-        }
+/// How many bytes lie behind the last line end. `alone`: there was no line at all.
+fn torn(rest: &[u8], alone: bool) -> Result<u64, FoldError> {
+    // a file that never was a results file must not be taken for one with a torn header
+    if alone && !is_torn_header(rest) {
+        return Err(FoldError::Foreign("it has no end"));
     }
-
-    fn next_piece(&mut self) -> io::Result<Option<Piece>> {
-        loop {
-            let held = self.pending.len();
-            self.pending.reserve(2 * PIECE);
-            let read = (&mut self.reader)
-                .take(PIECE as u64)
-                .read_to_end(&mut self.pending)?;
-            match memrchr(b'\n', &self.pending[held..]) {
-                Some(at) => {
-                    let rest = self.pending.split_off(held + at + 1);
-                    return Ok(Some(Piece {
-                        bytes: std::mem::replace(&mut self.pending, rest),
-                        first: std::mem::take(&mut self.first),
-                    }));
-                }
-                None if read == 0 => return Ok(None),
-                None => {}
-            }
-        }
-    }
-
-    /// How many bytes are left behind the last line end. `alone`: there was no line at all.
-    fn torn(&self, alone: bool) -> Result<u64, FoldError> {
-        // a file that never was a results file must not be taken for one with a torn header
-        if alone && !is_torn_header(&self.pending) {
-            return Err(FoldError::Foreign("it has no end"));
-        }
-        Ok(self.pending.len() as u64)
-    }
+    Ok(rest.len() as u64)
 }
 
 /// One line of a results file.
@@ -385,7 +336,7 @@ impl Folded {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::write_line;
+    use super::super::line::write_line;
     use super::*;
     use jiff::Timestamp;
 

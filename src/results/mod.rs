@@ -18,6 +18,8 @@ pub mod facts;
 pub mod file;
 pub mod fold;
 pub mod journal;
+pub mod line;
+mod pieces;
 pub mod record;
 pub mod run;
 pub mod users;
