@@ -4,10 +4,10 @@
 //! after it:
 //!
 //! ```text
-//! bytes ─▶ input ─▶ Row ─▶ validate ─▶ Facts ─▶ batch (index, plan) ─▶ import ─▶ results
-//!                    │        ▲                                          │  ▲
-//!                    │     catalog                                       ▼  │
-//!                    └────────▶ Problem ─▶ reports                      tray ─▶ HTTP
+//! bytes ─▶ input ─▶ Row ─▶ validate ─▶ Verdict ─▶ batch (index, plan) ─▶ import ─▶ results
+//!                    │        ▲                                            │  ▲
+//!                    │     catalog                                         ▼  │
+//!                    └────────▶ Problem ─▶ reports                        tray ─▶ HTTP
 //! ```
 //!
 //! | room | owns | uses |
@@ -15,8 +15,11 @@
 //! | [`issue`] | what can be wrong with a row: codes and messages | – |
 //! | [`secret`] | text that is never shown, and its removal from what others wrote | – |
 //! | [`files`] | files for their owner's eyes only | – |
-//! | [`input`] | formats, compression, positions, mapping | `issue`, `secret` |
-//! | [`catalog`] | connector entries, versions, environments, schemas | `issue` |
+//! | [`ordered`] | work on all cores, heard in order | – |
+//! | [`json`] | the values of one row, as the schema library sees them | `secret` |
+//! | [`input`] | formats, compression, positions, mapping | `issue`, `json` |
+//! | [`catalog`] | connector entries, versions, environments, schemas | `issue`, `json` |
+//! | [`propose`] | a mapping for a customer's own export | `input`, `catalog` |
 //! | [`validate`] | rows against entries and against each other, in parallel | `input`, `catalog` |
 //! | [`batch`] | the index of rows, end users and instances; what is left to do | `validate`, `results` |
 //! | [`results`] | records, the journal, the folded state | `validate` (keys), `files` |
@@ -24,7 +27,7 @@
 //! | [`import`] | the steps of a row, the pool, settling, adoption | `batch`, `tray`, `results`; its feed also `input`, `catalog`, `validate` |
 //! | [`aftercare`] | what is done to a batch after its import: looking at it, taking it back | `tray`, `results`, `import` (when to stop, whose an open creation is) |
 //! | [`sandbox`] | an emulation of Tray's API to rehearse against | – |
-//! | [`report`] | the summary | `issue` |
+//! | [`report`] | the summary, the export, the page of a batch | `issue`, `results`, `import` (codes) |
 //! | [`cli`] | arguments, terminal, exit codes | everything |
 //!
 //! Two passes go over the input. The first ([`validate::pipeline`]) checks the whole file on all cores and
@@ -51,6 +54,9 @@ pub mod files;
 pub mod import;
 pub mod input;
 pub mod issue;
+pub mod json;
+pub mod ordered;
+pub mod propose;
 pub mod report;
 pub mod results;
 pub mod sandbox;

@@ -92,6 +92,8 @@ fn a_broken_file_is_named_and_so_is_the_key() {
         ("max-issues = { a = 1 }\n", "max-issues"),
         ("max-issues 1\n", "my.toml"),
         ("master-token = \"x\"\n", "master-token"),
+        ("yes = true\n", "command line"),
+        ("fix = true\n", "command line"),
     ] {
         fs::write(bench.path("my.toml"), text).unwrap();
         let validate = bench.validate(&input).args(["--config", "my.toml"]);

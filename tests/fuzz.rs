@@ -26,8 +26,9 @@ use tray_import::input::open::Format;
 use tray_import::input::records::for_each_row;
 use tray_import::issue::Code;
 use tray_import::results::fold::{FoldError, fold};
-use tray_import::results::record::{Header, Id, Progress, State, Step, VERSION, write_line};
-use tray_import::validate::check::check;
+use tray_import::results::line::write_line;
+use tray_import::results::record::{Header, Id, Progress, State, Step, VERSION};
+use tray_import::validate::check::{Entries, check};
 use tray_import::validate::identity::Key;
 
 /// Some lines of a file, the first one always among them where it is a header.
@@ -110,6 +111,7 @@ fn rows(input: &[u8], format: Format, mapping: Mapping, catalog: &Catalog, quiet
                 "a row was passed over"
             );
         };
+        let mut entries = Entries::new(catalog);
         for_each_row(block, &layout, |at, row, mut problems| {
             assert!(end <= at.bytes.start && at.bytes.start <= at.bytes.end);
             between(end, at.bytes.start);
@@ -120,8 +122,8 @@ fn rows(input: &[u8], format: Format, mapping: Mapping, catalog: &Catalog, quiet
                 row.is_some() || !problems.is_empty(),
                 "unreadable without a word"
             );
-            if let Some(mut row) = row {
-                let checked = check(catalog, &mut row, &mut problems);
+            if let Some(row) = row {
+                let checked = check(&mut entries, row, &mut problems);
                 assert!(
                     checked.is_some() || !problems.is_empty(),
                     "invalid without a word"
@@ -337,11 +339,10 @@ fn results_files() {
                 );
                 assert!(folded.rows.len() < newlines.len().max(1));
             }
+            Err(FoldError::Foreign(_)) => assert!(!newlines.is_empty()),
             Err(FoldError::Line { line, .. }) => {
                 let before = newlines[..line - 1].concat();
-                // a first line without its end that begins no header is a foreign file's
-                let whole = newlines[line - 1].ends_with(b"\n") || line == 1;
-                assert!(bytes.len() > before.len() && whole);
+                assert!(bytes.len() > before.len() && newlines[line - 1].ends_with(b"\n"));
                 let folded = fold(&before).unwrap();
                 assert_eq!(
                     folded.whole,

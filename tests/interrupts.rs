@@ -1,4 +1,4 @@
-//! Ctrl-C: exit code 130, no row left `sent`, and the next run goes on from there.
+//! Ctrl-C and SIGTERM: exit code 130, no row left `sent`, and the next run goes on from there.
 
 #![allow(
     clippy::unwrap_used,
@@ -42,6 +42,27 @@ fn exit_130_leaves_no_row_sent_and_goes_on_later() {
         audit(&tray, &rows, &bench.results("r.jsonl"));
         bench.verify_clean(&tray);
     }
+}
+
+/// What a container's runtime and an init system send: the same as the first Ctrl-C.
+#[test]
+fn sigterm_lets_the_calls_under_way_finish() {
+    let bench = Bench::new();
+    let tray = Tray::with(|setup| setup.latency = Duration::from_millis(20));
+    let rows = mixed(70);
+    let input = bench.customers("c.jsonl", &rows);
+    let run = bench
+        .import(&tray, &input)
+        .args(["--concurrency", "4"])
+        .start();
+    tray.wait_for("an instance", |c| c.calls("createSolutionInstance") >= 6);
+    run.signal("TERM");
+    run.wait().expect(130).says(&["Interrupted: finishing"]);
+    let results = bench.results("r.jsonl");
+    assert_eq!(results.count("sent"), 0, "{:?}", results.states());
+    assert!(results.count("done") < rows.len(), "it did not stop");
+    bench.import(&tray, &input).expect(0);
+    audit(&tray, &rows, &bench.results("r.jsonl"));
 }
 
 #[test]

@@ -122,6 +122,31 @@ fn the_master_token_may_come_from_a_file() {
     bench.verify_clean(&tray);
 }
 
+/// Nobody who types the token where the file's name belongs reads it in an error, and in what keeps errors.
+#[test]
+fn a_token_on_the_command_line_is_refused_and_not_shown() {
+    let bench = Bench::new();
+    let input = bench.customers("c.jsonl", &[plain("c-1")]);
+    let import = |arguments: &[&str]| {
+        let tool = bench.tool(&["import"]).arg(&input);
+        tool.args(["--results", "r.jsonl"]).args(arguments)
+    };
+    for flag in ["--token", "--master-token"] {
+        let with_value = format!("{flag}={MASTER}");
+        for arguments in [&[flag, MASTER][..], &[with_value.as_str()]] {
+            let output = import(arguments).expect(2);
+            output.says(&["hint: a token is never given on the command line"]);
+        }
+    }
+    let output = import(&["--master-token-file", MASTER]).expect(2);
+    output.says(&[
+        "--master-token-file names no file",
+        "hint: it takes the name",
+    ]);
+    let output = import(&["--master-token-file", "no/such.token"]).expect(2);
+    output.says(&["no/such.token"]);
+}
+
 #[test]
 fn no_token_is_in_the_process_list() {
     let bench = Bench::new();

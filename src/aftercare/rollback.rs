@@ -24,7 +24,8 @@ use super::share::{Account, Gone, Share, accounts, clear, has_open, open_step, t
 use super::tally::{Kind, Note, Removed, Tally, kept};
 use crate::import::stop::Reason;
 use crate::results::journal::Journal;
-use crate::results::record::{Id, Step, write_line};
+use crate::results::line::write_line;
+use crate::results::record::{Id, Step};
 use crate::results::users::{EndUser, KnownRow};
 use crate::tray::operations::{self as ops, REMOVE_AUTHENTICATION};
 use crate::tray::outcome::Trouble;

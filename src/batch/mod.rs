@@ -5,16 +5,16 @@
 
 pub mod plan;
 
-use crate::validate::check::Facts;
-use crate::validate::identity::{DigestMap, Key};
-use crate::validate::pipeline::Verdict;
+use std::collections::HashMap;
 
-/// One valid row: 40 bytes at most.
+use crate::validate::across::{Across, Instance};
+use crate::validate::identity::{Key, UserNumbers};
+use crate::validate::pipeline::{Judgement, Verdict};
+
+/// One valid row: 24 bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct IndexRow {
     key: [u8; 16],
-    /// The data row, counted from 1.
-    pub row: u32,
     /// Its end user's number.
     pub user: u32,
     group: u32,
@@ -35,15 +35,27 @@ impl IndexRow {
     }
 }
 
-/// The rows of one solution instance.
+/// The rows of one solution instance: how many valid ones there are, and in the highest bit whether it is to be
+/// enabled.
 #[derive(Clone, Copy, Debug)]
-pub struct Group {
+pub struct Group(u32);
+
+const ENABLED: u32 = 1 << 31;
+
+impl Group {
+    fn new(enabled: bool) -> Group {
+        Group(if enabled { ENABLED } else { 0 })
+    }
+
     /// How many valid rows it has.
-    pub size: u32,
+    pub fn size(self) -> u32 {
+        self.0 & !ENABLED
+    }
+
     /// Whether the instance is to be enabled.
-    pub enabled: bool,
-    /// An invalid row of the same instance, by its number: the instance cannot be completed.
-    pub blocked_by: Option<u32>,
+    pub fn enabled(self) -> bool {
+        self.0 & ENABLED != 0
+    }
 }
 
 /// All valid rows of an input.
@@ -54,73 +66,97 @@ pub struct Index {
     /// The instances.
     pub groups: Vec<Group>,
     /// End users by the digest of their `externalUserId`.
-    pub users: DigestMap<u32>,
+    pub users: UserNumbers,
     /// All rows, invalid ones too.
     pub total: u64,
     /// Invalid rows.
     pub invalid: u64,
+    /// The numbers of the rows that are not in `rows`, ascending.
+    left_out: Vec<u32>,
+    /// The first invalid row of an instance that has one, by the number of the instance.
+    blocked: HashMap<u32, u32>,
+}
+
+impl Index {
+    /// The number of the data row, counted from 1, that stands at this place of `rows`.
+    pub fn number(&self, at: usize) -> u32 {
+        // how many rows were left out before it
+        let (mut before, mut end) = (0, self.left_out.len());
+        while before < end {
+            let middle = before.midpoint(end);
+            if (self.left_out[middle] as usize) <= at + middle + 1 {
+                before = middle + 1;
+            } else {
+                end = middle;
+            }
+        }
+        u32::try_from(at + before + 1).unwrap_or(u32::MAX)
+    }
+
+    /// An invalid row of this instance, by its number: the instance cannot be completed.
+    pub fn blocked_by(&self, group: u32) -> Option<u32> {
+        self.blocked.get(&group).copied()
+    }
 }
 
 /// Builds an [`Index`] from verdicts in file order.
 #[derive(Default)]
 pub struct IndexBuilder {
     index: Index,
-    groups: DigestMap<u32>,
-    blocked: DigestMap<u32>,
+    /// Invalid rows that would have belonged to an instance: its end user, its mark, the row.
+    blocked: Vec<(u128, u32, u32)>,
 }
 
 impl IndexBuilder {
     /// Adds a row.
     pub fn add(&mut self, verdict: &Verdict<'_>) {
-        self.index.total += 1;
+        let index = &mut self.index;
+        index.total += 1;
         let row = u32::try_from(verdict.row).unwrap_or(u32::MAX);
-        match &verdict.facts {
-            Some(facts) => self.valid(row, facts),
-            None => {
-                self.index.invalid += 1;
-                if let Some(group) = verdict.group {
-                    self.blocked.entry(group).or_insert(row);
+        match &verdict.judgement {
+            Judgement::Valid {
+                key: Some(key),
+                standing,
+                enabled,
+            } => {
+                let group = match standing.instance {
+                    None => NONE,
+                    Some(Instance::Of(first)) => index.rows[first as usize].group,
+                    Some(Instance::New) => {
+                        index.groups.push(Group::new(*enabled));
+                        u32::try_from(index.groups.len() - 1).unwrap_or(NONE)
+                    }
+                };
+                if let Some(group) = index.groups.get_mut(group as usize) {
+                    group.0 += 1;
+                }
+                index.rows.push(IndexRow {
+                    key: key.0.to_le_bytes(),
+                    user: standing.user,
+                    group,
+                });
+            }
+            Judgement::Valid { .. } => {}
+            Judgement::Invalid { instance, .. } => {
+                index.invalid += 1;
+                index.left_out.push(row);
+                if let Some((user, instance)) = *instance {
+                    self.blocked.push((user, instance, row));
                 }
             }
         }
     }
 
-    fn valid(&mut self, row: u32, facts: &Facts) {
-        let index = &mut self.index;
-        let users = index.users.len();
-        let user = *index
-            .users
-            .entry(facts.user)
-            .or_insert_with(|| u32::try_from(users).unwrap_or(NONE));
-        let group = facts.group.map_or(NONE, |group| {
-            let number = *self.groups.entry(group).or_insert_with(|| {
-                index.groups.push(Group {
-                    size: 0,
-                    enabled: facts.enabled,
-                    blocked_by: None,
-                });
-                u32::try_from(index.groups.len() - 1).unwrap_or(NONE)
-            });
-            if let Some(group) = index.groups.get_mut(number as usize) {
-                group.size += 1;
-            }
-            number
-        });
-        index.rows.push(IndexRow {
-            key: facts.key.0.to_le_bytes(),
-            row,
-            user,
-            group,
-        });
-    }
-
-    /// The finished index.
-    pub fn finish(mut self) -> Index {
-        for (digest, row) in &self.blocked {
-            if let Some(number) = self.groups.get(digest) {
-                self.index.groups[*number as usize].blocked_by = Some(*row);
+    /// The finished index. `across`: what was heard with the rows.
+    pub fn finish(mut self, across: Across) -> Index {
+        // from the last to the first, so that the first invalid row of an instance is the one that is named
+        for (user, instance, row) in self.blocked.into_iter().rev() {
+            if let Some(first) = across.first_of(user, instance) {
+                let group = self.index.rows[first as usize].group;
+                self.index.blocked.insert(group, row);
             }
         }
+        self.index.users = across.into_users();
         self.index.rows.shrink_to_fit();
         self.index
     }
@@ -132,6 +168,28 @@ mod tests {
 
     #[test]
     fn a_row_takes_few_bytes() {
-        assert!(size_of::<IndexRow>() <= 28);
+        assert_eq!(size_of::<IndexRow>(), 24);
+        assert_eq!(size_of::<Group>(), 4);
+    }
+
+    #[test]
+    fn a_row_knows_its_number_whatever_was_left_out() {
+        for left_out in [
+            vec![],
+            vec![1],
+            vec![1, 2, 3],
+            vec![2, 5, 6, 11],
+            vec![10],
+            vec![11],
+        ] {
+            let valid = (1..=10).filter(|number| !left_out.contains(number));
+            let index = Index {
+                left_out: left_out.clone(),
+                ..Index::default()
+            };
+            for (at, number) in valid.enumerate() {
+                assert_eq!(index.number(at), number, "{at} without {left_out:?}");
+            }
+        }
     }
 }

@@ -52,11 +52,10 @@ pub fn plan<'p>(
         work: 0,
     };
     let mut counted = 0;
-    let mut blocked: Vec<bool> = index
-        .groups
-        .iter()
-        .map(|g| g.blocked_by.is_some())
-        .collect();
+    let mut blocked = vec![false; index.groups.len()];
+    for group in index.blocked.keys() {
+        blocked[*group as usize] = true;
+    }
     if !options.retry_failed {
         for row in &index.rows {
             let failed = progress(row.key()).is_some_and(|p| p.state == State::Failed);
@@ -68,14 +67,14 @@ pub fn plan<'p>(
     for row in &index.rows {
         let group = row.group().map(|g| g as usize);
         let held_back = group.is_some_and(|g| blocked[g]);
-        let enabled = group.is_some_and(|g| index.groups[g].enabled);
+        let enabled = group.is_some_and(|g| index.groups[g].enabled());
         let has_work = match progress(row.key()) {
             None => true,
             Some(known) => has_work(known, held_back, enabled, options),
         };
         // a row that only waits for the others of its instance does not count: else a small limit would
         // pick it run after run and never come to the others
-        let waits = group.is_some_and(|g| index.groups[g].size > 1)
+        let waits = group.is_some_and(|g| index.groups[g].size() > 1)
             && progress(row.key())
                 .is_some_and(|p| p.state == State::Partial && p.step == Some(Step::Authentication));
         let todo = match (has_work, options.limit) {

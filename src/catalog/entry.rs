@@ -51,6 +51,17 @@ pub struct Environment {
     pub credentials: Schema,
     /// For `formData`.
     pub user_data: Schema,
+    /// The OAuth scopes on offer, in whatever form Tray publishes them; empty where the entry has none.
+    pub scopes: Vec<Value>,
+}
+
+impl Environment {
+    /// The scopes' names: `{scope, description}` as Tray's documentation has them, or plain texts.
+    pub fn scope_names(&self) -> impl Iterator<Item = &str> {
+        self.scopes
+            .iter()
+            .filter_map(|scope| scope.as_str().or_else(|| scope["scope"].as_str()))
+    }
 }
 
 /// How a service authenticates: `authenticationType` of the platform API (`tray-api.md` 4.2).
@@ -71,7 +82,8 @@ pub enum AuthType {
 }
 
 impl AuthType {
-    const ALL: [AuthType; 6] = [
+    /// Every type, the ones that can be imported first.
+    pub const ALL: [AuthType; 6] = [
         AuthType::Token,
         AuthType::Oauth2,
         AuthType::Oauth1,
@@ -155,6 +167,15 @@ impl Entry {
             environments,
             file: path.to_owned(),
         })
+    }
+
+    /// Whether credentials of this entry can be imported at all: a third party's OAuth tokens cannot.
+    pub fn importable(&self) -> bool {
+        match self.auth_type {
+            AuthType::Token => true,
+            AuthType::Oauth2 => self.own_service,
+            _ => false,
+        }
     }
 
     /// What each schema of the entry had to be read past, for `catalog check`: key and remark.
@@ -305,6 +326,13 @@ impl Reader<'_> {
             },
             credentials: schema("credentials")?,
             user_data: schema("userData")?,
+            scopes: match map.get("scopes") {
+                None => Vec::new(),
+                Some(scopes) => scopes
+                    .as_array()
+                    .cloned()
+                    .ok_or_else(|| self.wrong(&format!("{prefix}scopes"), "must be a list"))?,
+            },
         })
     }
 }

@@ -2,15 +2,20 @@
 //!
 //! A directory of JSON files, one [`Entry`] a file. [`Catalog::load`] reads them all, so that a mistake
 //! in any of them is found before a single row is. Schemas come as Tray publishes them and are made fit
-//! for use by [`schema`]; nothing is ever fetched over the network.
+//! for use by [`schema`]; nothing is ever fetched over the network. [`pull`] merges what Tray publishes into
+//! a directory's files; [`outline`] and [`example`] tell people what an entry wants.
 
 pub mod entry;
+pub mod example;
+pub mod outline;
+pub mod pull;
 pub mod schema;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 pub use entry::{AuthType, Entry, Environment, Service};
+use serde_json::Value;
 
 use crate::issue::did_you_mean;
 
@@ -92,26 +97,17 @@ impl Catalog {
     /// # Errors
     /// The first file that cannot be read or used; two files for one version.
     pub fn load(directory: &Path) -> Result<Catalog, CatalogError> {
-        let mut files: Vec<PathBuf> = fs_err::read_dir(directory)?
-            .map(|item| item.map(|item| item.path()))
-            .collect::<Result<_, _>>()?;
-        files.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
-        files.sort();
+        let files = files(directory)?;
         if files.is_empty() {
             return Err(CatalogError::Empty {
                 path: directory.to_owned(),
             });
         }
-        let mut entries = Vec::new();
-        for path in files {
-            let text = fs_err::read(&path)?;
-            let value = serde_json::from_slice(&text).map_err(|source| CatalogError::Json {
-                path: path.clone(),
-                source,
-            })?;
-            entries.push(Entry::parse(&value, &path)?);
-        }
-        Catalog::of(entries)
+        let entries: Result<Vec<Entry>, CatalogError> = files
+            .iter()
+            .map(|path| Entry::parse(&read(path)?, path))
+            .collect();
+        Catalog::of(entries?)
     }
 
     /// A catalog of these entries.
@@ -162,6 +158,24 @@ impl Catalog {
             known.join(", ")
         )))
     }
+}
+
+/// The `.json` files of a directory, by name.
+fn files(directory: &Path) -> Result<Vec<PathBuf>, CatalogError> {
+    let mut files: Vec<PathBuf> = fs_err::read_dir(directory)?
+        .map(|item| item.map(|item| item.path()))
+        .collect::<Result<_, _>>()?;
+    files.retain(|path| path.extension().is_some_and(|ending| ending == "json"));
+    files.sort();
+    Ok(files)
+}
+
+fn read(path: &Path) -> Result<Value, CatalogError> {
+    let text = fs_err::read(path)?;
+    serde_json::from_slice(&text).map_err(|source| CatalogError::Json {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 impl Entry {

@@ -5,22 +5,27 @@
 //! keywords that can be understood, each in a form that today's drafts agree on, with a remark for
 //! whatever was left out; then it is compiled once. A `$ref` is followed only inside the schema itself.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value, json};
+
+use crate::json::Tree;
+use crate::json::instance::{Instance, RowJson};
 
 /// A schema ready to check rows with.
 #[derive(Debug)]
 pub struct Schema {
-    validator: Option<Validator>,
-    types: HashMap<String, Types>,
+    validator: Option<Validator<RowJson>>,
+    /// By dotted path; and whether that is the name of a field, dots and all.
+    places: HashMap<String, (Types, bool)>,
     names: Vec<String>,
     closed: bool,
     /// What had to be read past: for `catalog check`.
     pub remarks: Vec<String>,
     /// The schema as the catalog has it.
     pub published: Value,
+    /// What could be understood of it, in the form of draft 7.
+    pub reduced: Value,
 }
 
 /// The JSON types that a schema allows at one place.
@@ -102,32 +107,51 @@ impl Schema {
                 map.entry("type").or_insert(json!("object"));
             }
         }
-        let mut types = HashMap::new();
-        collect_types(&clean, "", &mut types);
-        let names = clean["properties"]
+        let mut places = HashMap::new();
+        collect_types(&clean, "", &mut places);
+        let names: Vec<String> = clean["properties"]
             .as_object()
             .map(|map| map.keys().cloned().collect())
             .unwrap_or_default();
+        for name in &names {
+            places.entry(name.clone()).or_default().1 = true;
+        }
         let empty = clean.as_object().is_none_or(Map::is_empty);
         let validator = if empty { None } else { Some(build(&clean)?) };
         Ok(Schema {
             validator,
-            types,
+            places,
             names,
             closed,
             remarks,
             published: published.clone(),
+            reduced: clean,
         })
     }
 
     /// The compiled schema; `None` for `{}`, which says nothing.
-    pub fn validator(&self) -> Option<&Validator> {
+    pub fn validator(&self) -> Option<&Validator<RowJson>> {
         self.validator.as_ref()
+    }
+
+    /// Whether a value that is not a row's is valid. Rows are checked where they stand.
+    pub fn accepts(&self, value: &Value) -> bool {
+        let Some(validator) = &self.validator else {
+            return true;
+        };
+        let mut tree = Tree::default();
+        let place = tree.add_value(value);
+        validator.is_valid(Instance::Value(&tree, place))
     }
 
     /// The types allowed at a dotted path; open where the schema says nothing.
     pub fn types_at(&self, path: &str) -> Types {
-        self.types.get(path).copied().unwrap_or_default()
+        self.place(path).0
+    }
+
+    /// The types allowed at a dotted path, and whether the path is a field's name, dots and all.
+    pub fn place(&self, path: &str) -> (Types, bool) {
+        self.places.get(path).copied().unwrap_or_default()
     }
 
     /// The names of the top-level fields.
@@ -141,9 +165,9 @@ impl Schema {
     }
 }
 
-fn build(schema: &Value) -> Result<Validator, String> {
+fn build(schema: &Value) -> Result<Validator<RowJson>, String> {
     let options = || {
-        jsonschema::options()
+        jsonschema::options_for::<RowJson>()
             .with_draft(Draft::Draft7)
             .should_validate_formats(false)
     };
@@ -156,7 +180,7 @@ fn build(schema: &Value) -> Result<Validator, String> {
 }
 
 /// The dotted path of every typed field, objects inside objects included.
-fn collect_types(schema: &Value, path: &str, types: &mut HashMap<String, Types>) {
+fn collect_types(schema: &Value, path: &str, places: &mut HashMap<String, (Types, bool)>) {
     let Some(properties) = schema["properties"].as_object() else {
         return;
     };
@@ -166,8 +190,8 @@ fn collect_types(schema: &Value, path: &str, types: &mut HashMap<String, Types>)
         } else {
             format!("{path}.{name}")
         };
-        collect_types(property, &path, types);
-        types.insert(path, types_of(property));
+        collect_types(property, &path, places);
+        places.insert(path, (types_of(property), false));
     }
 }
 
@@ -284,7 +308,7 @@ fn reduce(schema: &Value, at: &str, root: &Value, remarks: &mut Vec<String>) -> 
             // says nothing about what is valid
             "id" | "$id" | "$schema" | "schema" | "title" | "description" | "format"
             | "default" | "advanced" | "lookup" | "enumLabels" | "examples" | "order"
-            | "$comment" | "readOnly" | "placeholder" => continue,
+            | "$comment" | "readOnly" | "writeOnly" | "placeholder" => continue,
             _ => {
                 remarks.push(format!(
                     "{here}: is not a keyword of JSON Schema; passed over"
@@ -323,10 +347,7 @@ mod tests {
     use super::*;
 
     fn valid(schema: &Value, instance: &Value) -> bool {
-        Schema::compile(schema, false)
-            .unwrap()
-            .validator()
-            .is_none_or(|v| v.is_valid(instance))
+        Schema::compile(schema, false).unwrap().accepts(instance)
     }
 
     #[test]
@@ -383,6 +404,6 @@ mod tests {
         let closed = json!({"properties": {"a": {}}, "additionalProperties": false});
         assert!(!valid(&closed, &json!({"b": 1})));
         let open = Schema::compile(&closed, true).unwrap();
-        assert!(open.validator().unwrap().is_valid(&json!({"b": 1})));
+        assert!(open.accepts(&json!({"b": 1})));
     }
 }

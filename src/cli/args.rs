@@ -1,6 +1,11 @@
 //! What was typed.
 
 mod calls;
+mod catalog;
+pub mod completions;
+pub mod export;
+mod init;
+pub mod report;
 mod rollback;
 mod verify;
 
@@ -13,6 +18,8 @@ use crate::import::tally::MaxFailures;
 use crate::input::open::Format;
 use crate::results::record::Step;
 pub use calls::Calls;
+pub use catalog::{CatalogArgs, CatalogCommand, PullArgs, ShowArgs};
+pub use init::InitArgs;
 pub use rollback::RollbackArgs;
 pub use verify::VerifyArgs;
 
@@ -27,7 +34,7 @@ pub use verify::VerifyArgs;
         validated first, calls are rate-limited, and a results file makes every run resumable: nothing is \
         created twice.",
     after_long_help = EXIT_CODES,
-    max_term_width = 100,
+    max_term_width = 80,
     disable_help_subcommand = true
 )]
 pub struct Cli {
@@ -64,23 +71,28 @@ pub enum Command {
     #[command(after_long_help = "\
 Examples:
   tray-import validate customers.csv
-  tray-import validate customers.csv --report issues.csv --invalid to-mend.csv --valid good.csv
+  tray-import validate customers.csv --report issues.csv
+  tray-import validate customers.csv --invalid to-mend.csv --valid good.csv
+  tray-import validate export.csv --mapping mapping.toml --explain 17
   zcat customers.jsonl.gz | tray-import validate - --format jsonl --json")]
     Validate(ValidateArgs),
     /// Create end users, authentications and instances in Tray
     #[command(after_long_help = "\
-The master token comes from TRAY_MASTER_TOKEN or --master-token-file, never from a flag's value.
-The same command with the same --results file goes on where the last run stopped.
+The master token comes from TRAY_MASTER_TOKEN or --master-token-file, never from
+a flag's value. The same command with the same --results file goes on where the
+last run stopped.
 
-Input fields (CSV columns, or JSON keys): externalUserId, userName, connector, connectorVersion,
-environment, authName, data.<key> (or data), formData.<key> (or formData), scopes, hidden, solutionId,
-instanceName, authExternalId, config.<externalId>, configJson.<externalId>, enabled
+Input fields (CSV columns, or JSON keys):
+  externalUserId, userName, connector, connectorVersion, environment, authName,
+  data.<key> (or data), formData.<key> (or formData), scopes, hidden,
+  solutionId, instanceName, authExternalId, config.<externalId>,
+  configJson.<externalId>, enabled
 
 Examples:
   tray-import import customers.csv --sandbox --results rehearsal.jsonl
   tray-import import customers.csv --results results.jsonl --dry-run
   tray-import import customers.csv --results results.jsonl --limit 10
-  tray-import import customers.csv --results results.jsonl --until authentication
+  tray-import import customers.csv --results results.jsonl --until instance
   tray-import import customers.csv --results results.jsonl --retry-failed")]
     Import(ImportArgs),
     /// Show what a results file holds, and what a re-run would do
@@ -90,24 +102,53 @@ Examples:
   tray-import status results.jsonl --failed
   tray-import status results.jsonl --json | jq .rows")]
     Status(StatusArgs),
+    /// Write each row of the input with its ids and its state, for your own database
+    #[command(after_long_help = export::EXAMPLES)]
+    Export(export::ExportArgs),
     /// Compare Tray with the results: what is missing, changed, or one too many
     #[command(after_long_help = verify::EXAMPLES)]
     Verify(VerifyArgs),
     /// Take a batch back: remove what it created, and only that
     #[command(after_long_help = rollback::EXAMPLES)]
     Rollback(RollbackArgs),
+    /// Propose a mapping for a customer's own export
+    #[command(after_long_help = "\
+Looks at the header, the first rows and the catalog, and writes a commented mapping file for you to finish.
+No value of the export is shown or written, only what kind of thing a column holds.
+
+Examples:
+  tray-import init export.csv -o mapping.toml
+  tray-import validate export.csv --mapping mapping.toml
+  zcat export.csv.gz | tray-import init - > mapping.toml")]
+    Init(InitArgs),
+    /// Make one HTML page of a batch: how it went, what failed, what to do
+    #[command(after_long_help = report::EXAMPLES)]
+    Report(report::ReportArgs),
     /// Work with the catalog of credential schemas
+    #[command(after_long_help = "\
+Examples:
+  tray-import catalog pull --connector sqs --connector zendesk@6.1
+  tray-import catalog check
+  tray-import catalog show sqs@2.1")]
     Catalog(CatalogArgs),
     /// Serve an emulation of Tray's API on loopback, to rehearse against
     #[command(after_long_help = "\
 Examples:
   tray-import sandbox --catalog samples/catalog --listen 127.0.0.1:8080
-  tray-import sandbox --catalog samples/catalog --fault-rate 3% --latency 200ms --seed 7
-  tray-import sandbox --catalog samples/catalog --assume hidden_listed=false --fault drop_after=10%
+  tray-import sandbox --catalog samples/catalog --fault-rate 3% --seed 7
+  tray-import sandbox --catalog samples/catalog --fault drop_after=10%
+  tray-import sandbox --catalog samples/catalog --assume hidden_listed=false
 
-The master token that it accepts is TRAY_MASTER_TOKEN or --master-token-file, else `sandbox-master-token`.
-GET /admin/state shows what it holds, without secrets.")]
+The master token that it accepts is TRAY_MASTER_TOKEN or --master-token-file,
+else `sandbox-master-token`. GET /admin/state shows what it holds, without
+secrets.")]
     Sandbox(SandboxArgs),
+    /// Print a completion script for a shell
+    #[command(after_long_help = completions::EXAMPLES)]
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write one for every command
+    #[command(after_long_help = completions::MAN_EXAMPLES)]
+    Man(completions::ManArgs),
 }
 
 impl Command {
@@ -117,10 +158,15 @@ impl Command {
             Command::Validate(_) => "validate",
             Command::Import(_) => "import",
             Command::Status(_) => "status",
+            Command::Export(_) => "export",
             Command::Verify(_) => "verify",
             Command::Rollback(_) => "rollback",
+            Command::Init(_) => "init",
+            Command::Report(_) => "report",
             Command::Catalog(_) => "catalog",
             Command::Sandbox(_) => "sandbox",
+            Command::Completions(_) => "completions",
+            Command::Man(_) => "man",
         }
     }
 }
@@ -247,6 +293,9 @@ pub struct ValidateArgs {
         env = "TRAY_IMPORT_MAX_ISSUES"
     )]
     pub max_issues: u64,
+    /// Show one row after mapping and conversion, field by field, with secrets masked
+    #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["report", "invalid", "valid"])]
+    pub explain: Option<u64>,
 }
 
 /// `import`.
@@ -306,21 +355,6 @@ pub struct StatusArgs {
     /// List the rows that failed or are held, with the reason
     #[arg(long)]
     pub failed: bool,
-}
-
-/// `catalog`.
-#[derive(Debug, Args)]
-pub struct CatalogArgs {
-    /// What to do with it.
-    #[command(subcommand)]
-    pub command: CatalogCommand,
-}
-
-/// The commands of `catalog`.
-#[derive(Debug, Subcommand)]
-pub enum CatalogCommand {
-    /// Read every entry and say what is wrong with it, or had to be read past
-    Check,
 }
 
 /// `sandbox`.

@@ -16,9 +16,11 @@ use crate::issue::did_you_mean;
 const DEFAULT: &str = "tray-import.toml";
 
 /// Flags that name files: relative to the configuration file that names them.
-const PATHS: [&str; 7] = [
+const PATHS: [&str; 9] = [
     "catalog",
     "mapping",
+    "input",
+    "output",
     "master-token-file",
     "results",
     "report",
@@ -55,6 +57,9 @@ pub fn apply(arguments: &[OsString]) -> Result<Command, Failure> {
     Ok(command)
 }
 
+/// Flags that stand for a decision: they are typed where it is made.
+const TYPED_ONLY: [&str; 3] = ["yes", "fix", "force"];
+
 /// `--config` is needed before the command line can be parsed, since it changes its defaults.
 fn named_file(arguments: &[OsString]) -> Option<PathBuf> {
     let mut arguments = arguments.iter();
@@ -73,7 +78,7 @@ fn named_file(arguments: &[OsString]) -> Option<PathBuf> {
 }
 
 fn set_default(
-    mut command: Command,
+    command: Command,
     path: &Path,
     key: &str,
     value: &toml::Value,
@@ -92,6 +97,11 @@ fn set_default(
     };
     let mut known = long(&command);
     known.extend(command.get_subcommands().flat_map(long));
+    if TYPED_ONLY.contains(&key) {
+        return Err(wrong(
+            "is for the command line only, since it stands for a decision; type it where you make it".into(),
+        ));
+    }
     if key == "config" || !known.iter().any(|name| name == key) {
         let hint = did_you_mean(key, known.iter().map(String::as_str));
         return Err(wrong(format!("is not a flag that a file can set{hint}")));
@@ -107,32 +117,33 @@ fn set_default(
         texts
     };
     check(&command, key, &texts).map_err(wrong)?;
-    let change = |command: Command| {
-        let ids: Vec<String> = command
-            .get_arguments()
-            .filter(|arg| arg.get_long() == Some(key))
-            .map(|arg| arg.get_id().to_string())
-            .collect();
-        ids.into_iter().fold(command, |command, id| {
-            command.mut_arg(id, |arg| {
-                let arg = arg.required(false);
-                if matches!(arg.get_action(), ArgAction::Count) {
-                    arg.default_value(texts.first().cloned().unwrap_or_default())
-                } else {
-                    arg.default_values(texts.clone())
-                }
-            })
+    Ok(with_default(command, key, &texts))
+}
+
+/// The command and its subcommands, however deep, with this default for the flag.
+fn with_default(command: Command, key: &str, texts: &[String]) -> Command {
+    let ids: Vec<String> = command
+        .get_arguments()
+        .filter(|arg| arg.get_long() == Some(key))
+        .map(|arg| arg.get_id().to_string())
+        .collect();
+    let command = ids.into_iter().fold(command, |command, id| {
+        command.mut_arg(id, |arg| {
+            let arg = arg.required(false);
+            if matches!(arg.get_action(), ArgAction::Count) {
+                arg.default_value(texts.first().cloned().unwrap_or_default())
+            } else {
+                arg.default_values(texts.to_vec())
+            }
         })
-    };
+    });
     let names: Vec<String> = command
         .get_subcommands()
         .map(|sub| sub.get_name().to_owned())
         .collect();
-    command = change(command);
-    for name in names {
-        command = command.mut_subcommand(name, change);
-    }
-    Ok(command)
+    names.into_iter().fold(command, |command, name| {
+        command.mut_subcommand(name, |sub| with_default(sub, key, texts))
+    })
 }
 
 /// Has the flag's own parser judge the value.

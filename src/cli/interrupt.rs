@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Exit;
 use super::printer::Printer;
+use crate::files::remove_unfinished;
 use crate::import::stop::{Reason, Stop};
 
 static RUNNING: Mutex<Option<Arc<Stop>>> = Mutex::new(None);
@@ -47,7 +48,10 @@ pub fn listen(printer: &Printer) {
                         printer.note("Interrupted: finishing the calls under way. Once more to stop at once.");
                         stop.because(Reason::Interrupted);
                     }
-                    _ => std::process::exit(Exit::Interrupted.code().into()),
+                    _ => {
+                        remove_unfinished();
+                        std::process::exit(Exit::Interrupted.code().into())
+                    }
                 }
             }
         });

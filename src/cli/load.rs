@@ -13,8 +13,11 @@ use crate::catalog::Catalog;
 use crate::input::blocks::Blocks;
 use crate::input::layout::Layout;
 use crate::input::open::{Fingerprint, Format, OpenError, open};
+use crate::input::records::for_each_row;
+use crate::input::row::Row;
 use crate::issue::{Code, Issue, Problem};
-use crate::validate::pipeline::{self, Verdict};
+use crate::validate::across::Across;
+use crate::validate::pipeline::{self, Judgement, Verdict};
 use crate::validate::references::References;
 
 /// An input, its catalog and its mapping, before a row is read.
@@ -49,6 +52,8 @@ pub struct Outcome {
 pub trait Listener {
     /// An issue.
     fn issue(&mut self, issue: &Issue) -> io::Result<()>;
+    /// Where the row stands that is told of next.
+    fn place(&mut self, _row: u64, _line: u64) {}
     /// A row, valid or not, as it stands in the file.
     fn row(&mut self, raw: &[u8], valid: bool) -> io::Result<()>;
 }
@@ -117,18 +122,17 @@ fn of_open_error(
     catalog: Arc<Catalog>,
     fingerprint: Option<Fingerprint>,
 ) -> Result<Loaded, Failure> {
-    let Some(code) = error.code() else {
-        return Err(match error {
-            OpenError::UnknownFormat { .. } => Failure::usage(error),
-            other => Failure::internal(format!("the input: {other}")),
-        });
+    let problem = match (error.code(), error) {
+        (Some(code), error) => Problem::new("", code, error.to_string()),
+        (None, OpenError::Io(error)) => unreadable(&error)?,
+        (None, error) => return Err(Failure::usage(error)),
     };
     Ok(Loaded {
         catalog,
         layout: Arc::new(Layout::of_json_lines(Default::default())),
         header: None,
         fingerprint,
-        problems: vec![Problem::new("", code, error.to_string())],
+        problems: vec![problem],
         blocks: None,
     })
 }
@@ -148,12 +152,64 @@ fn unreadable(error: &io::Error) -> Result<Problem, Failure> {
     }
 }
 
+/// Where a row stands.
+pub struct RowAt<'b> {
+    /// The data row, counted from 1.
+    pub row: u64,
+    /// The physical line on which it starts.
+    pub line: u64,
+    /// The row as it stands in the file, without its line end.
+    pub raw: &'b [u8],
+}
+
 impl Loaded {
-    /// Checks every row and tells `listener` what is found, in file order.
+    /// Calls `each` with every row in file order: its number, its place, its bytes as they stand in the file, the
+    /// row (none where it cannot be read), and what is wrong with it so far.
+    ///
+    /// # Errors
+    /// A header that leaves the rows without a meaning, a file that breaks off, or what `each` returns.
+    pub fn each_row(
+        &mut self,
+        mut each: impl FnMut(RowAt<'_>, Option<&mut Row<'_>>, Vec<Problem>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let invalid = |problem: &Problem| {
+            let message = format!("the input cannot be read: {}", problem.message);
+            Failure::new(Exit::Invalid, message)
+        };
+        let Some(mut blocks) = self.blocks.take() else {
+            let first = self.problems.first();
+            return Err(first.map_or_else(|| Failure::internal("the input is read"), invalid));
+        };
+        let mut row = 0;
+        loop {
+            let block = match blocks.next_block() {
+                Ok(Some(block)) => block,
+                Ok(None) => return Ok(()),
+                Err(error) => return Err(invalid(&unreadable(&error)?)),
+            };
+            let mut outcome = Ok(());
+            for_each_row(&block, &self.layout, |at, parsed, problems| {
+                row += 1;
+                if outcome.is_ok() {
+                    let raw = &block.bytes[at.bytes];
+                    let line = at.line;
+                    outcome = each(RowAt { row, line, raw }, parsed, problems);
+                }
+            });
+            outcome?;
+        }
+    }
+
+    /// Checks every row and tells `listener` what is found, in file order. With `identify`, the index holds
+    /// every valid row; without it, only how many there are: less work, and less memory.
     ///
     /// # Errors
     /// When reading, or the listener, fails.
-    pub fn check(&mut self, listener: &mut impl Listener) -> Result<Outcome, Failure> {
+    pub fn check(
+        &mut self,
+        identify: bool,
+        listener: &mut impl Listener,
+    ) -> Result<Outcome, Failure> {
         let mut outcome = Outcome {
             broken: !self.problems.is_empty(),
             ..Outcome::default()
@@ -178,18 +234,26 @@ impl Loaded {
         let hear = |verdict: Verdict<'_>| -> Result<(), Stopped> {
             builder.add(&verdict);
             last = (verdict.row, verdict.line);
-            let valid = verdict.facts.is_some();
-            for problem in verdict.problems {
+            let problems = match verdict.judgement {
+                Judgement::Valid { .. } => Vec::new(),
+                Judgement::Invalid { problems, .. } => problems,
+            };
+            let valid = problems.is_empty();
+            for problem in problems {
                 *issues.entry(problem.code).or_default() += 1;
                 let (row, line) = (verdict.row, verdict.line);
                 listener
                     .issue(&Issue { row, line, problem })
                     .map_err(Stopped::Listener)?;
             }
+            listener.place(verdict.row, verdict.line);
             listener.row(verdict.raw, valid).map_err(Stopped::Listener)
         };
-        match pipeline::run(&mut blocks, &self.layout, &self.catalog, hear) {
-            Ok(totals) => outcome.references = totals.references,
+        match pipeline::run(&mut blocks, &self.layout, &self.catalog, identify, hear) {
+            Ok(totals) => {
+                outcome.references = totals.references;
+                outcome.index = builder.finish(totals.across);
+            }
             Err(Stopped::Listener(error)) => return Err(cannot_write(error)),
             Err(Stopped::Reading(error)) => {
                 let problem = unreadable(&error)?;
@@ -199,9 +263,10 @@ impl Loaded {
                 listener
                     .issue(&Issue { row, line, problem })
                     .map_err(cannot_write)?;
+                // nothing is imported of an input that breaks off
+                outcome.index = builder.finish(Across::new(identify));
             }
         }
-        outcome.index = builder.finish();
         Ok(outcome)
     }
 }

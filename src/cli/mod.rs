@@ -7,10 +7,14 @@
 
 pub mod aftercare;
 pub mod args;
-pub mod check;
+pub mod catalog;
+pub mod completions;
 pub mod config;
 pub mod exit;
+pub mod explain;
+pub mod export;
 pub mod import;
+pub mod init;
 pub mod interrupt;
 pub mod load;
 pub mod logging;
@@ -18,6 +22,7 @@ pub mod preview;
 pub mod printer;
 pub mod progress;
 pub mod rehearsal;
+pub mod report;
 pub mod rollback;
 pub mod sandbox;
 pub mod settings;
@@ -64,6 +69,9 @@ fn run(arguments: Vec<OsString>) -> ExitCode {
         Err(Parsed::Clap(error)) => {
             // help and version go to standard output and are no error
             let _ = error.print();
+            if let Some(hint) = hint_of(&error) {
+                printer::hint(hint);
+            }
             if error.use_stderr() {
                 Exit::Usage.into()
             } else {
@@ -90,14 +98,31 @@ fn parse(arguments: Vec<OsString>) -> Result<Cli, Parsed> {
     Cli::from_arg_matches(&matches).map_err(Parsed::Clap)
 }
 
+/// A word where somebody is about to type a token for every process of the machine to read.
+fn hint_of(error: &clap::Error) -> Option<&'static str> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    let token = argument.starts_with("--token") || argument.starts_with("--master-token");
+    (error.kind() == ErrorKind::UnknownArgument && token).then_some(
+        "a token is never given on the command line: set TRAY_MASTER_TOKEN, or put it into a file and name that with --master-token-file",
+    )
+}
+
 fn dispatch(cli: Cli, printer: &Printer) -> Result<Exit, Failure> {
     match cli.command {
         Command::Validate(args) => validate::run(&args, &cli.shared, printer),
         Command::Import(args) => import::run(&args, &cli.shared, printer),
         Command::Status(args) => status::run(&args, printer),
+        Command::Export(args) => export::run(&args, &cli.shared, printer),
+        Command::Init(args) => init::run(&args, &cli.shared, printer),
+        Command::Catalog(args) => catalog::run(&args, &cli.shared, printer),
         Command::Verify(args) => verify::run(&args, &cli.shared, printer),
         Command::Rollback(args) => rollback::run(&args, &cli.shared, printer),
-        Command::Catalog(args) => check::run(&args, &cli.shared, printer),
+        Command::Report(args) => report::run(&args, printer),
         Command::Sandbox(args) => sandbox::run(&args, &cli.shared, printer),
+        Command::Completions(args) => Ok(completions::run(&args, printer)),
+        Command::Man(args) => completions::man(&args, printer),
     }
 }

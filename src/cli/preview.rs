@@ -55,7 +55,7 @@ pub async fn existing_users<T: Transport>(
         let next = page.next();
         for user in page.nodes() {
             if let Some(id) = user.external_user_id {
-                existing.extend(index.users.get(&user_digest(&id)));
+                existing.extend(index.users.number(user_digest(&id)));
             }
         }
         if next.is_none() || next == after {
@@ -99,10 +99,13 @@ impl Preview {
                 preview.authentications += 1;
             }
             if let Some(number) = row.group() {
-                let group = &index.groups[number as usize];
-                if reaches(Step::Instance) && group.blocked_by.is_none() && groups.insert(number) {
+                let group = index.groups[number as usize];
+                if reaches(Step::Instance)
+                    && index.blocked_by(number).is_none()
+                    && groups.insert(number)
+                {
                     preview.instances += u64::from(!has(|p| p.instance_id.is_some()));
-                    preview.enabled += u64::from(group.enabled && reaches(Step::Enable));
+                    preview.enabled += u64::from(group.enabled() && reaches(Step::Enable));
                 }
             }
         }

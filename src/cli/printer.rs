@@ -117,9 +117,14 @@ pub fn failure(failure: &Failure) {
 
 fn print_failure(failure: &Failure) {
     write_line(io::stderr(), &format!("error: {}", failure.message));
-    if let Some(hint) = &failure.hint {
-        write_line(io::stderr(), &format!("hint: {hint}"));
+    if let Some(text) = &failure.hint {
+        hint(text);
     }
+}
+
+/// A word on what to do.
+pub fn hint(text: &str) {
+    write_line(io::stderr(), &format!("hint: {text}"));
 }
 
 /// A closed pipe (`| head`) is the reader's choice and no failure.

@@ -62,6 +62,7 @@ pub async fn show<T: Transport, W: Work>(
     }
     let started = Instant::now();
     let mut window = Window::default();
+    window.add(client.counters.total());
     if !printer.shows_bars() {
         loop {
             tokio::time::sleep(EVERY_LINE).await;

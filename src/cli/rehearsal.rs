@@ -46,7 +46,7 @@ pub fn platform(catalog: &Catalog, solutions: Vec<Solution>) -> Platform {
                     authentication_type: entry.auth_type.as_str().to_owned(),
                     credentials_schema: environment.credentials.published.clone(),
                     user_data_schema: environment.user_data.published.clone(),
-                    scopes: Vec::new(),
+                    scopes: environment.scopes.clone(),
                 });
             }
         }

@@ -60,8 +60,7 @@ pub fn endpoints(shared: &Shared) -> Result<Endpoints, Failure> {
 /// A file that cannot be read, or a token that is empty or no token.
 pub fn master_token(shared: &Shared) -> Result<Option<SecretText>, Failure> {
     let (text, source) = if let Some(path) = &shared.master_token_file {
-        let text = fs_err::read_to_string(path)
-            .map_err(|error| Failure::usage(format!("the master token: {error}")))?;
+        let text = fs_err::read_to_string(path).map_err(|error| unreadable_token(path, &error))?;
         (text, path.display().to_string())
     } else {
         match std::env::var(TOKEN_VARIABLE) {
@@ -83,6 +82,16 @@ pub fn master_token(shared: &Shared) -> Result<Option<SecretText>, Failure> {
         )));
     }
     Ok(Some(SecretText::new(token.to_owned())))
+}
+
+/// A name that looks like a token rather than a file is not shown: somebody may have typed the token itself.
+fn unreadable_token(path: &Path, error: &std::io::Error) -> Failure {
+    let name = path.to_string_lossy();
+    if error.kind() == std::io::ErrorKind::NotFound && !name.contains(['/', '.']) {
+        return Failure::usage("--master-token-file names no file that exists")
+            .hint("it takes the name of a file that holds the token, never the token itself; so does master-token-file in tray-import.toml");
+    }
+    Failure::usage(format!("the master token: {error}"))
 }
 
 /// A client that calls these endpoints at the asked pace.

@@ -83,6 +83,9 @@ pub fn run(args: &StatusArgs, printer: &Printer) -> Result<Exit, Failure> {
         header.endpoint
     ));
     if args.failed {
+        if listed.is_empty() {
+            printer.result("No row has failed, and none is held.");
+        }
         for (row, progress) in listed {
             printer.result(&failed_line(*row, progress));
         }

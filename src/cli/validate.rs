@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use super::args::{Shared, ValidateArgs};
 use super::exit::{Exit, Failure};
-use super::interrupt;
 use super::load::{Listener, load};
 use super::printer::Printer;
+use super::{explain, interrupt};
 use crate::issue::Issue;
 use crate::report::summary::{Summary, thousands};
 use crate::validate::report::{IssueFile, RowFile};
@@ -18,6 +18,9 @@ use crate::validate::report::{IssueFile, RowFile};
 /// What keeps the rows from being checked.
 pub fn run(args: &ValidateArgs, shared: &Shared, printer: &Printer) -> Result<Exit, Failure> {
     interrupt::listen(printer);
+    if let Some(row) = args.explain {
+        return explain::run(args, row, shared, printer);
+    }
     let started = Instant::now();
     let mut loaded = load(&args.input, args.format, shared)?;
     let header = loaded.header.clone();
@@ -43,7 +46,7 @@ pub fn run(args: &ValidateArgs, shared: &Shared, printer: &Printer) -> Result<Ex
         invalid: rows(&args.invalid)?,
         valid: rows(&args.valid)?,
     };
-    let outcome = loaded.check(&mut output)?;
+    let outcome = loaded.check(false, &mut output)?;
     let unlisted = output.finish(outcome.issues.values().sum())?;
     let exit = if outcome.issues.is_empty() {
         Exit::Done
@@ -63,6 +66,12 @@ pub fn run(args: &ValidateArgs, shared: &Shared, printer: &Printer) -> Result<Ex
         printer.object(&summary.to_json());
     } else {
         printer.result(&summary.of_validation(outcome.broken));
+        if outcome.broken && header.is_some() && shared.mapping.is_none() {
+            printer.note(&format!(
+                "hint: if these are columns of your own, `tray-import init {} -o mapping.toml` proposes a mapping",
+                args.input.display()
+            ));
+        }
     }
     Ok(exit)
 }

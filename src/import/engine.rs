@@ -334,7 +334,7 @@ impl<T: Transport> Engine<T> {
         let known = prior.get(&row.key().0).map(|(_, progress)| progress);
         let member = match known {
             Some(progress) if progress.state == State::Failed => Member::Failed {
-                row: u64::from(row.row),
+                row: u64::from(self.index.number(index)),
             },
             Some(progress) if progress.state == State::Done => Member::Done {
                 instance: progress
@@ -350,7 +350,7 @@ impl<T: Transport> Engine<T> {
 
     /// Adds a row to its instance's gathering; hands the gathering out when it is complete.
     fn gather(&self, group: u32, member: Member) -> Option<Gathering> {
-        let size = self.index.groups[group as usize].size as usize;
+        let size = self.index.groups[group as usize].size() as usize;
         let mut gatherings = self
             .gatherings
             .lock()

@@ -18,9 +18,10 @@ use crate::input::open::{Fingerprint, Format, open};
 use crate::input::records::{At, for_each_row};
 use crate::input::row::Row;
 use crate::issue::Problem;
+use crate::json::Place;
 use crate::secret::{SecretText, SecretValue};
 use crate::tray::operations::SlotValue;
-use crate::validate::check::{self, Checked};
+use crate::validate::check::{self, Checked, Entries};
 use crate::validate::identity::Key;
 
 /// A row with all that is needed to import it.
@@ -38,6 +39,10 @@ pub struct WorkRow {
     pub external_user_id: String,
     /// The end user's display name.
     pub user_name: String,
+    /// The connector that the credentials belong to.
+    pub connector: String,
+    /// The version of the connector.
+    pub connector_version: String,
     /// The authentication's name.
     pub auth_name: String,
     /// The service's id.
@@ -133,10 +138,11 @@ fn deliver(source: &Source, sender: &mpsc::Sender<Item>) -> Result<(), Option<St
             return Err(changed("it is shorter"));
         };
         let mut outcome = Ok(());
+        let mut entries = Entries::new(&source.catalog);
         for_each_row(&block, &source.layout, |at, parsed, problems| {
             row += 1;
-            let known = source.index.rows.get(next).filter(|known| known.row == row);
-            if outcome.is_err() || known.is_none() {
+            let known = next < source.index.rows.len() && source.index.number(next) == row;
+            if outcome.is_err() || !known {
                 return;
             }
             let index = next;
@@ -144,7 +150,7 @@ fn deliver(source: &Source, sender: &mpsc::Sender<Item>) -> Result<(), Option<St
             let item = match source.plan.todo[index] {
                 Todo::Work => {
                     left -= 1;
-                    match prepare(source, index, &at, parsed, problems) {
+                    match prepare(source, &mut entries, index, &at, parsed, problems) {
                         Some(row) => Item::Work(Box::new(row)),
                         None => {
                             outcome = Err(changed(&format!("row {row} is another")));
@@ -182,55 +188,54 @@ fn same_file(path: &Path, fingerprint: &Fingerprint) -> bool {
 /// The row once more, checked once more: `None` where it is not the row that pass one saw.
 fn prepare(
     source: &Source,
+    entries: &mut Entries<'_>,
     index: usize,
     at: &At,
-    row: Option<Row<'_>>,
+    row: Option<&mut Row<'_>>,
     mut problems: Vec<Problem>,
 ) -> Option<WorkRow> {
     let known = &source.index.rows[index];
-    let mut row = row.filter(|_| problems.is_empty())?;
-    let Checked {
-        entry,
-        environment,
-        data,
-        form_data,
-    } = check::check(&source.catalog, &mut row, &mut problems)?;
-    if check::facts(&row, environment).key != known.key() {
+    let row = row.filter(|_| problems.is_empty())?;
+    let Checked { entry, environment } = check::check(entries, row, &mut problems)?;
+    if check::key(row, environment) != known.key() {
         return None;
     }
     let own = |field| row.text(field).map(str::to_owned);
     let placement = own(Field::SolutionId).map(|solution_id| Placement {
         solution_id,
-        instance_name: check::instance_name(&row).to_owned(),
+        instance_name: check::instance_name(row).to_owned(),
         slot: own(Field::AuthExternalId).unwrap_or_default(),
         config: row
             .config
             .iter()
-            .map(|(slot, value)| (slot.to_string(), value.to_string()))
+            .map(|(slot, value)| (slot.to_string(), row.tree.to_value(*value).to_string()))
             .collect(),
     });
     Some(WorkRow {
         index,
-        row: u64::from(known.row),
+        row: u64::from(source.index.number(index)),
         line: at.line,
         key: known.key(),
         external_user_id: own(Field::ExternalUserId)?,
-        user_name: check::user_name(&row).to_owned(),
-        auth_name: check::auth_name(&row).into_owned(),
+        user_name: check::user_name(row).to_owned(),
+        connector: own(Field::Connector)?,
+        connector_version: own(Field::ConnectorVersion)?,
+        auth_name: check::auth_name(row).into_owned(),
         service_id: entry.service.id.clone(),
         environment_id: environment.id.clone(),
-        data: json_text(&data),
-        form_data: (!is_empty(&form_data)).then(|| json_text(&form_data)),
+        data: json_text(row, row.data.whole).unwrap_or_else(|| SecretText::new("{}".to_owned())),
+        form_data: row
+            .form_data
+            .whole
+            .filter(|form| !row.tree.is_empty(*form))
+            .and_then(|form| json_text(row, Some(form))),
         scopes: row.scopes.iter().map(|scope| scope.to_string()).collect(),
         hidden: row.hidden.unwrap_or(false),
         placement,
     })
 }
 
-fn json_text(value: &SecretValue) -> SecretText {
-    SecretText::new(value.0.to_string())
-}
-
-fn is_empty(value: &SecretValue) -> bool {
-    value.0.as_object().is_none_or(serde_json::Map::is_empty)
+fn json_text(row: &Row<'_>, object: Option<Place>) -> Option<SecretText> {
+    let value = SecretValue(row.tree.to_value(object?));
+    Some(SecretText::new(value.0.to_string()))
 }

@@ -47,9 +47,8 @@ impl<T: Transport> Engine<T> {
         place: Option<OwnedSemaphorePermit>,
     ) {
         let group = self.index.groups[gathering.group as usize];
-        let mut why = group
-            .blocked_by
-            .map(|row| format!("row {row} of the same instance is invalid"));
+        let blocked_by = self.index.blocked_by(gathering.group);
+        let mut why = blocked_by.map(|row| format!("row {row} of the same instance is invalid"));
         let (mut runs, mut placements) = (Vec::new(), Vec::new());
         let mut known_instance = None;
         let mut unfinished = false;
@@ -80,7 +79,7 @@ impl<T: Transport> Engine<T> {
         } else if !unfinished && !runs.is_empty() {
             let wanted = wanted(&runs, &placements);
             let outcome = self
-                .instance_and_enable(&mut runs, &wanted, known_instance, group.enabled, place)
+                .instance_and_enable(&mut runs, &wanted, known_instance, group.enabled(), place)
                 .await;
             match outcome {
                 Ok(()) => runs.iter().for_each(|_| self.ended()),

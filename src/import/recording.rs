@@ -4,7 +4,8 @@ use super::ending::Ending;
 use super::engine::{Engine, Run};
 use super::stop::Reason;
 use super::users::{is_open, is_ours};
-use crate::results::record::{State, Step, write_telling_line};
+use crate::results::line::write_telling_line;
+use crate::results::record::{State, Step};
 use crate::tray::client::Slot;
 use crate::tray::transport::Transport;
 
@@ -14,15 +15,13 @@ impl<T: Transport> Engine<T> {
         let mut lines = Vec::with_capacity(320 * runs.len());
         let now = (self.now)();
         for run in runs.iter() {
-            let (authentication, instance) = run.telling.due(&run.progress);
             write_telling_line(
                 &mut lines,
                 (run.row, run.key),
                 &run.external_user_id,
                 &run.progress,
                 now,
-                authentication,
-                instance,
+                run.telling.due(&run.progress),
             );
         }
         if let Err(error) = self.journal.write(lines).await {

@@ -1,15 +1,17 @@
 //! What a row's lines in the results tell of its objects, for `verify`: each once, with the first line that
-//! has the object's id or says that it is about to be created.
+//! has the object's id or says that it is about to be created. And of its connector, for the report: with the
+//! first line of a run.
 
 use super::engine::{Engine, Run};
 use super::feed::{Placement, WorkRow};
-use crate::results::facts::{AuthenticationFacts, InstanceFacts};
+use crate::results::facts::{AuthenticationFacts, ConnectorFacts, InstanceFacts, Told};
 use crate::results::record::{Progress, State, Step};
 use crate::tray::transport::Transport;
 
 /// What is known of a row's objects, and what of it the results have yet to be told.
 #[derive(Default)]
 pub(super) struct Telling {
+    connector: Option<ConnectorFacts>,
     authentication: Option<AuthenticationFacts>,
     instance: Option<InstanceFacts>,
     /// Whether the results have the instance's facts as they are.
@@ -26,31 +28,35 @@ impl Telling {
             hidden: row.hidden,
         };
         Telling {
+            connector: Some(ConnectorFacts {
+                connector: row.connector.clone(),
+                connector_version: row.connector_version.clone(),
+            }),
             authentication: (!known).then(facts),
             ..Telling::default()
         }
     }
 
     /// What a line of this progress has to tell.
-    pub(super) fn due(
-        &self,
-        progress: &Progress,
-    ) -> (Option<&AuthenticationFacts>, Option<&InstanceFacts>) {
+    pub(super) fn due(&self, progress: &Progress) -> Told<'_> {
         let sends = |step| progress.state == State::Sent && progress.step == Some(step);
         let authentication = progress.authentication_id.is_some() || sends(Step::Authentication);
         let instance = progress.instance_id.is_some() || sends(Step::Instance);
-        (
-            self.authentication.as_ref().filter(|_| authentication),
-            self.instance
+        Told {
+            connector: self.connector.as_ref(),
+            authentication: self.authentication.as_ref().filter(|_| authentication),
+            instance: self
+                .instance
                 .as_ref()
                 .filter(|_| instance && !self.instance_told),
-        )
+        }
     }
 
     /// The line is on disk.
     pub(super) fn told(&mut self, progress: &Progress) {
-        let (authentication, instance) = self.due(progress);
-        let (authentication, instance) = (authentication.is_some(), instance.is_some());
+        let due = self.due(progress);
+        let (authentication, instance) = (due.authentication.is_some(), due.instance.is_some());
+        self.connector = None;
         if authentication {
             self.authentication = None;
         }

@@ -36,8 +36,8 @@ impl<T: Transport> Engine<T> {
                 let Some(external_user_id) = user.external_user_id else {
                     continue;
                 };
-                if let Some(number) = self.index.users.get(&user_digest(&external_user_id)) {
-                    self.users.found(*number, user.id);
+                if let Some(number) = self.index.users.number(user_digest(&external_user_id)) {
+                    self.users.found(number, user.id);
                 }
             }
             if !more {

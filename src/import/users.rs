@@ -1,6 +1,6 @@
 //! End users: one creation and one token for each, however many rows they have.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +8,7 @@ use tokio::sync::Mutex as AsyncMutex;
 
 use super::ending::{Ending, leaves_open, leaves_ours};
 use crate::batch::Index;
-use crate::batch::plan::{Plan, Todo};
+use crate::batch::plan::Plan;
 use crate::results::fold::SeenUser;
 use crate::results::record::{Progress, State, Step};
 use crate::secret::SecretText;
@@ -85,8 +85,9 @@ struct Known {
 pub struct Users {
     known: Mutex<HashMap<u32, Known>>,
     open: HashMap<u32, Open>,
-    cells: Mutex<HashMap<u32, Arc<Cell>>>,
-    rows_left: Mutex<Vec<u32>>,
+    /// Those with rows under way, each with how many of its rows have not ended.
+    cells: Mutex<HashMap<u32, (Arc<Cell>, u32)>>,
+    plan: Arc<Plan>,
     /// End users with work of whom the results know nothing.
     pub(super) unknown: usize,
     /// Whether the listing reached its end, so that who is not in it does not exist.
@@ -97,19 +98,16 @@ impl Users {
     /// What the results say about the end users of the rows that have work.
     pub(super) fn new(
         index: &Index,
-        plan: &Plan,
+        plan: &Arc<Plan>,
         prior: &DigestMap<(u64, Progress)>,
         seen: &DigestMap<SeenUser>,
     ) -> Users {
         let mut known = HashMap::new();
         let mut open = HashMap::new();
-        let mut with_work = HashSet::new();
-        for (at, row) in index.rows.iter().enumerate() {
-            if plan.work_of_user[row.user as usize] == 0 {
+        let has_work = |user: u32| plan.work_of_user[user as usize] > 0;
+        for row in &index.rows {
+            if !has_work(row.user) {
                 continue;
-            }
-            if plan.todo[at] == Todo::Work {
-                with_work.insert(row.user);
             }
             let Some((_, progress)) = prior.get(&row.key().0) else {
                 continue;
@@ -137,12 +135,12 @@ impl Users {
             }
         }
         // rows may have left the input, or changed what they are known by, since they told this
-        for (digest, user) in &index.users {
-            let Some(seen) = seen.get(digest).filter(|_| with_work.contains(user)) else {
+        for (digest, user) in index.users.iter() {
+            let Some(seen) = seen.get(&digest).filter(|_| has_work(user)) else {
                 continue;
             };
             if let Some(id) = &seen.id {
-                known.entry(*user).or_insert_with(|| Known {
+                known.entry(user).or_insert_with(|| Known {
                     id: id.to_string(),
                     origin: if seen.adopted {
                         Origin::Found
@@ -153,19 +151,19 @@ impl Users {
                     listed: false,
                 });
             } else if seen.open {
-                open.entry(*user).or_insert(Open::Ours);
+                open.entry(user).or_insert(Open::Ours);
             }
         }
         open.retain(|user, _| !known.contains_key(user));
-        let unknown = with_work
-            .iter()
-            .filter(|user| !known.contains_key(user))
+        let all = 0..u32::try_from(plan.work_of_user.len()).unwrap_or(u32::MAX);
+        let unknown = all
+            .filter(|user| has_work(*user) && !known.contains_key(user))
             .count();
         Users {
             known: Mutex::new(known),
             open,
             cells: Mutex::default(),
-            rows_left: Mutex::new(plan.work_of_user.clone()),
+            plan: Arc::clone(plan),
             unknown,
             all_listed: AtomicBool::new(false),
         }
@@ -174,32 +172,34 @@ impl Users {
     /// The end user's cell, shared by all rows of theirs that are under way.
     pub(super) fn cell(&self, user: u32) -> Arc<Cell> {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(cells.entry(user).or_insert_with(|| {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = known.get(&user);
-            Arc::new(Cell {
-                user: AsyncMutex::new(UserState {
-                    id: known.map(|known| (known.id.clone(), known.origin)),
-                    several: known.is_some_and(|known| known.several),
-                    listed: known.is_some_and(|known| known.listed),
-                    failed: None,
-                    open: self.open.get(&user).copied(),
-                }),
-                ..Cell::default()
-            })
-        }))
+        let (cell, _) = cells.entry(user).or_insert_with(|| {
+            let rows = self.plan.work_of_user.get(user as usize);
+            (Arc::new(self.new_cell(user)), rows.copied().unwrap_or(0))
+        });
+        Arc::clone(cell)
+    }
+
+    fn new_cell(&self, user: u32) -> Cell {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.get(&user);
+        Cell {
+            user: AsyncMutex::new(UserState {
+                id: known.map(|known| (known.id.clone(), known.origin)),
+                several: known.is_some_and(|known| known.several),
+                listed: known.is_some_and(|known| known.listed),
+                failed: None,
+                open: self.open.get(&user).copied(),
+            }),
+            ..Cell::default()
+        }
     }
 
     /// One row less to come for this end user; after the last, nothing of theirs is kept, the token least.
     pub(super) fn row_ended(&self, user: u32) {
-        let mut left = self
-            .rows_left
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = left.get_mut(user as usize) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, left)) = cells.get_mut(&user) {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
                 cells.remove(&user);
             }
         }

@@ -36,6 +36,8 @@ pub struct Blocks<R> {
     ended: bool,
     /// Inside an over-long line whose end has not been seen.
     skipping: bool,
+    /// Memory of blocks that have been dealt with, for those to come.
+    spare: Vec<Zeroizing<Vec<u8>>>,
 }
 
 /// How much is gathered before a block is cut.
@@ -56,7 +58,13 @@ impl<R: Read> Blocks<R> {
             line: 1,
             ended: false,
             skipping: false,
+            spare: Vec::new(),
         }
+    }
+
+    /// Takes a block's memory back. What stands in it is overwritten by what is read next, and wiped at last.
+    pub fn recycle(&mut self, block: Block) {
+        self.spare.push(block.bytes);
     }
 
     /// The first record alone: the header of a CSV file. `None` for an empty input.
@@ -167,16 +175,25 @@ impl<R: Read> Blocks<R> {
             larger.extend_from_slice(&self.pending);
             self.pending = larger;
         }
-        let mut limited = (&mut self.reader).take(want as u64);
-        let read = limited.read_to_end(&mut self.pending)?;
-        if read < want {
-            self.ended = true;
-        }
-        Ok(())
+        self.pending.resize(held + want, 0);
+        let mut filled = held;
+        let read = loop {
+            match self.reader.read(&mut self.pending[filled..]) {
+                Ok(0) => break Ok(()),
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+        };
+        self.pending.truncate(filled);
+        self.ended = read.is_ok() && filled < held + want;
+        read
     }
 
     fn cut(&mut self, end: usize, broken: Option<Code>) -> Block {
-        let mut rest = Zeroizing::new(Vec::with_capacity(self.target * 2));
+        let new = || Zeroizing::new(Vec::with_capacity(self.target * 2));
+        let mut rest = self.spare.pop().unwrap_or_else(new);
+        rest.clear();
         rest.extend_from_slice(&self.pending[end..]);
         let mut bytes = std::mem::replace(&mut self.pending, rest);
         bytes.truncate(end);

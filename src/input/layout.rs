@@ -58,7 +58,7 @@ impl Layout {
             return (layout, vec![Problem::new("", Code::Encoding, message)]);
         }
         let mut record = csv::StringRecord::new();
-        let mut reader = super::records::csv_reader(format, &header.bytes);
+        let mut reader = super::cut::csv_reader(format, &header.bytes);
         if !reader.read_record(&mut record).unwrap_or(false) {
             let message = "the file is empty; the first line must name the columns";
             return (layout, vec![Problem::new("", Code::MissingField, message)]);

@@ -86,7 +86,11 @@ impl Mapping {
         Mapping::parse(&fs_err::read_to_string(path)?, path)
     }
 
-    fn parse(text: &str, path: &Path) -> Result<Mapping, MappingError> {
+    /// Checks the text of a mapping file; `path` is its name for errors.
+    ///
+    /// # Errors
+    /// A text that is not TOML, or names a field that does not exist.
+    pub fn parse(text: &str, path: &Path) -> Result<Mapping, MappingError> {
         let file: File = toml::from_str(text).map_err(|error| MappingError::Toml {
             path: path.to_owned(),
             message: crate::input::toml_error(text, &error),

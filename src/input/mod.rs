@@ -8,8 +8,9 @@
 //! contract's names, and no more.
 
 pub mod blocks;
+pub mod cells;
+mod cut;
 pub mod fields;
-pub mod json;
 pub mod layout;
 pub mod mapping;
 pub mod open;

@@ -157,12 +157,14 @@ pub fn format_of(path: &Path) -> Option<Format> {
 fn decompress(raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>, OpenError> {
     let (start, raw) = peek(raw)?;
     let (gzip, zstd) = (start.starts_with(MAGIC_GZIP), start.starts_with(MAGIC_ZSTD));
-    let raw = BufReader::with_capacity(BUFFER, io::Cursor::new(start).chain(raw));
+    let raw = io::Cursor::new(start).chain(raw);
+    let buffered = |raw| BufReader::with_capacity(BUFFER, raw);
     Ok(if gzip {
-        Box::new(flate2::bufread::MultiGzDecoder::new(raw))
+        Box::new(flate2::bufread::MultiGzDecoder::new(buffered(raw)))
     } else if zstd {
-        Box::new(zstd::stream::read::Decoder::with_buffer(raw)?)
+        Box::new(zstd::stream::read::Decoder::with_buffer(buffered(raw))?)
     } else {
+        // read in large pieces as it is: a buffer would only copy
         Box::new(raw)
     })
 }

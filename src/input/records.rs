@@ -1,36 +1,25 @@
 //! From a block to its rows.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
-use csv::ByteRecord;
 use memchr::memchr;
-use serde_json::{Map, Value};
 
-use super::blocks::{Block, count_newlines};
+use super::blocks::Block;
+pub use super::cut::At;
+use super::cut::{Records, trimmed};
 use super::fields::Target;
-use super::json;
 use super::layout::Layout;
 use super::open::Format;
 use super::row::{Row, json_problem, unknown_field};
 use crate::issue::{Code, Problem};
-use crate::secret::wipe;
-
-/// Where a record stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct At {
-    /// The physical line, counted from 1.
-    pub line: u64,
-    /// The record's bytes within its block, without the line end.
-    pub bytes: Range<usize>,
-}
+use crate::json::{Place, Tree, parse};
 
 /// Calls `each` with every record of the block, in order: where it stands, the row (none where it could not
-/// be read at all), and what is wrong with it so far. Blank lines are no records.
-pub fn for_each_row(
-    block: &Block,
-    layout: &Layout,
-    mut each: impl FnMut(At, Option<Row<'_>>, Vec<Problem>),
+/// be read at all), and what is wrong with it so far. Blank lines are no records. All rows are one in memory.
+pub fn for_each_row<'b>(
+    block: &'b Block,
+    layout: &'b Layout,
+    mut each: impl FnMut(At, Option<&mut Row<'b>>, Vec<Problem>),
 ) {
     if let Some(code) = block.broken {
         let at = At {
@@ -46,83 +35,62 @@ pub fn for_each_row(
     }
 }
 
-/// A reader of the dialect that [`super::blocks`] cuts by.
-pub(super) fn csv_reader(format: Format, bytes: &[u8]) -> csv::Reader<&[u8]> {
-    csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .delimiter(format.delimiter().unwrap_or(b','))
-        .from_reader(bytes)
-}
-
-fn csv_rows(
-    block: &Block,
-    layout: &Layout,
-    mut each: impl FnMut(At, Option<Row<'_>>, Vec<Problem>),
+fn csv_rows<'b>(
+    block: &'b Block,
+    layout: &'b Layout,
+    mut each: impl FnMut(At, Option<&mut Row<'b>>, Vec<Problem>),
 ) {
-    let bytes: &[u8] = &block.bytes;
-    let mut reader = csv_reader(layout.format, bytes);
-    let mut record = ByteRecord::new();
-    let (mut line, mut counted) = (block.line, 0);
-    let mut behind = 0;
-    // reading from memory cannot fail, and `flexible` leaves no other error
-    while reader.read_byte_record(&mut record).unwrap_or(false) {
-        // the csv crate begins a record before the line ends and blank lines that precede it
-        let start = behind
-            + bytes[behind..]
-                .iter()
-                .take_while(|b| matches!(b, b'\n' | b'\r'))
-                .count();
-        behind = usize::try_from(reader.position().byte()).unwrap_or(bytes.len());
-        line += count_newlines(&bytes[counted..start]);
-        counted = start;
-        let at = At {
-            line,
-            bytes: start..trimmed(bytes, start, behind),
-        };
+    let mut row = Row::default();
+    let mut records = Records::new(&block.bytes, layout.format, block.line);
+    let readable = records.is_text() && memchr(0, &block.bytes).is_none();
+    while let Some((at, cells)) = records.next_record() {
+        row.clear();
+        let raw = &block.bytes[at.bytes.clone()];
         let mut problems = Vec::new();
-        let row = csv_row(&bytes[at.bytes.clone()], &record, layout, &mut problems);
+        problems.extend(unreadable(raw, readable));
+        let cells =
+            cells.filter(|cells| problems.is_empty() && fits(cells.len(), layout, &mut problems));
+        let row = cells.map(|cells| {
+            csv_row(&mut row, cells, layout, &mut problems);
+            &mut row
+        });
         each(at, row, problems);
     }
 }
 
-fn csv_row<'a>(
-    raw: &[u8],
-    record: &'a ByteRecord,
-    layout: &'a Layout,
-    problems: &mut Vec<Problem>,
-) -> Option<Row<'a>> {
-    let mut row = Row::default();
-    if let Some(problem) = unreadable(raw) {
-        problems.push(problem);
-        return None;
-    }
-    if record.len() != layout.header.len() {
+fn fits(cells: usize, layout: &Layout, problems: &mut Vec<Problem>) -> bool {
+    let columns = layout.header.len();
+    if cells != columns {
         problems.push(Problem::new(
             "",
             Code::RaggedRow,
             format!(
-                "has {} cells where the header has {}; look for a missing or unquoted separator",
-                record.len(),
-                layout.header.len()
+                "has {cells} cells where the header has {columns}; look for a missing or unquoted separator"
             ),
         ));
-        return None;
     }
-    let cell = |index: usize| -> Option<&'a str> {
-        record
-            .get(index)
-            .and_then(|bytes| std::str::from_utf8(bytes).ok())
-    };
-    for (index, target) in layout.columns.iter().enumerate() {
-        if let (Some(target), Some(text)) = (target, cell(index)) {
-            row.put_text(target, Cow::Borrowed(text), problems);
+    cells == columns
+}
+
+fn csv_row<'b>(
+    row: &mut Row<'b>,
+    cells: &[Cow<'b, str>],
+    layout: &'b Layout,
+    problems: &mut Vec<Problem>,
+) {
+    for (target, cell) in layout.columns.iter().zip(cells) {
+        if let Some(target) = target
+            && !cell.is_empty()
+        {
+            row.put_text(target, cell.clone(), problems);
         }
     }
-    fill_up(&mut row, layout, problems, |name| {
-        layout.column(name).and_then(cell)
+    fill_up(row, layout, problems, |name| {
+        layout
+            .column(name)
+            .and_then(|at| cells.get(at))
+            .map(Cow::as_ref)
     });
-    Some(row)
 }
 
 /// Constants and templates, for what the row itself leaves empty.
@@ -153,12 +121,15 @@ fn fill_up<'a, 's>(
     }
 }
 
-fn json_rows(
-    block: &Block,
-    layout: &Layout,
-    mut each: impl FnMut(At, Option<Row<'_>>, Vec<Problem>),
+fn json_rows<'b>(
+    block: &'b Block,
+    layout: &'b Layout,
+    mut each: impl FnMut(At, Option<&mut Row<'b>>, Vec<Problem>),
 ) {
-    let bytes: &[u8] = &block.bytes;
+    let bytes: &'b [u8] = &block.bytes;
+    let mut row = Row::default();
+    let text = std::str::from_utf8(bytes).ok();
+    let readable = text.is_some() && memchr(0, bytes).is_none();
     let (mut start, mut line) = (0, block.line);
     while start < bytes.len() {
         let end = memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at);
@@ -168,23 +139,31 @@ fn json_rows(
         };
         let raw = &bytes[at.bytes.clone()];
         if !raw.iter().all(u8::is_ascii_whitespace) {
+            row.clear();
             let mut problems = Vec::new();
-            match unreadable(raw) {
-                Some(problem) => each(at, None, vec![problem]),
-                None => match json::parse(raw) {
-                    Ok(Value::Object(map)) => {
-                        let row = json_row(map, layout, &mut problems);
-                        each(at, Some(row), problems);
-                    }
-                    Ok(mut other) => {
-                        wipe(&mut other);
-                        let message = "the line is JSON but not an object";
-                        each(at, None, vec![Problem::new("", Code::BadJson, message)]);
-                    }
-                    Err(error) => {
-                        each(at, None, vec![json_problem("", &error)]);
-                    }
-                },
+            let text = match text {
+                Some(text) => &text[at.bytes.clone()],
+                None => std::str::from_utf8(raw).unwrap_or_default(),
+            };
+            let read = unreadable(raw, readable)
+                .map_or(Ok(text), Err)
+                .and_then(|text| {
+                    parse::parse(&mut row.tree, text).map_err(|error| json_problem("", &error))
+                })
+                .and_then(|place| match row.tree.is_object(place) {
+                    true => Ok(place),
+                    false => Err(Problem::new(
+                        "",
+                        Code::BadJson,
+                        "the line is JSON but not an object",
+                    )),
+                });
+            match read {
+                Ok(object) => {
+                    json_row(&mut row, object, layout, &mut problems);
+                    each(at, Some(&mut row), problems);
+                }
+                Err(problem) => each(at, None, vec![problem]),
             }
         }
         line += 1;
@@ -192,89 +171,85 @@ fn json_rows(
     }
 }
 
-fn json_row<'a>(
-    mut map: Map<String, Value>,
-    layout: &'a Layout,
-    problems: &mut Vec<Problem>,
-) -> Row<'a> {
-    let mut row = Row::default();
+fn json_row<'b>(row: &mut Row<'b>, object: Place, layout: &'b Layout, problems: &mut Vec<Problem>) {
+    let mapping = &layout.mapping;
     // the texts that templates read, before the values move into their places
-    let wanted: Vec<(&str, String)> = layout
-        .mapping
+    let wanted: Vec<(&str, String)> = mapping
         .templates
         .iter()
         .flat_map(|(_, template)| template.columns())
-        .filter_map(|name| Some((name, lookup(&map, name)?.as_str()?.to_owned())))
+        .filter_map(|name| {
+            let (parent, last) = lookup(&row.tree, object, name)?;
+            let found = row.tree.child(parent, last)?;
+            Some((name, row.tree.as_text(found)?.to_string()))
+        })
         .collect();
     for (path, target) in &layout.renames {
-        if let Some(value) = take(&mut map, path) {
+        if let Some((parent, last)) = lookup(&row.tree, object, path)
+            && let Some(value) = row.tree.detach(parent, last)
+        {
             row.put_json(target, value, problems);
         }
     }
-    for (key, value) in map {
-        if layout.mapping.ignores(&key) || layout.mapping.reads(&key) {
+    let mut next = row.tree.first(object);
+    while let Some(value) = next {
+        next = row.tree.next(value);
+        let key = row.tree.name(value).clone();
+        if mapping.ignores(&key) || mapping.reads(&key) {
             continue;
         }
-        match (key.as_str(), value) {
-            ("config", Value::Object(slots)) => {
-                for (slot, value) in slots {
-                    row.put_json(&Target::Config(slot), value, problems);
-                }
-            }
-            ("config", Value::Null) => {}
-            ("config", _) => problems.push(Problem::new(
-                "config",
-                Code::WrongType,
-                "must be an object of External IDs and values",
-            )),
-            (_, mut value) => match Target::parse(&key) {
-                Some(target) => row.put_json(&target, value, problems),
-                // what is left of an object that the mapping took its parts from
-                None if value.as_object().is_some_and(Map::is_empty) => {}
-                None => {
-                    wipe(&mut value);
-                    problems.push(unknown_field(&key, "key"));
-                }
-            },
+        if key == "config" {
+            json_config(row, value, problems);
+        } else if let Some(target) = Target::parse(&key) {
+            row.put_json(&target, value, problems);
+        } else if !(row.tree.is_object(value) && row.tree.is_empty(value)) {
+            // an empty object may be what is left of one that the mapping took its parts from
+            problems.push(unknown_field(&key, "key"));
         }
     }
-    fill_up(&mut row, layout, problems, |name| {
+    fill_up(row, layout, problems, |name| {
         let found = wanted.iter().find(|(wanted, _)| *wanted == name);
         found.map(|(_, text)| text.as_str())
     });
-    row
 }
 
-/// The value at a key, or at a dotted path where no key has that name.
-fn lookup<'m>(map: &'m Map<String, Value>, path: &str) -> Option<&'m Value> {
-    if let Some(value) = map.get(path) {
-        return Some(value);
+fn json_config(row: &mut Row<'_>, config: Place, problems: &mut Vec<Problem>) {
+    if row.tree.is_null(config) {
+        return;
+    }
+    if !row.tree.is_object(config) {
+        problems.push(Problem::new(
+            "config",
+            Code::WrongType,
+            "must be an object of External IDs and values",
+        ));
+        return;
+    }
+    let mut next = row.tree.first(config);
+    while let Some(value) = next {
+        next = row.tree.next(value);
+        let slot = row.tree.name(value).clone();
+        row.put_config(slot, value, problems);
+    }
+}
+
+/// Where the value of a dotted path is to be looked for: the object that holds it, and its key there. A key
+/// that has the whole path as its name comes first.
+pub(super) fn lookup<'p>(
+    tree: &Tree<'_>,
+    object: Place,
+    path: &'p str,
+) -> Option<(Place, &'p str)> {
+    if tree.child(object, path).is_some() {
+        return Some((object, path));
     }
     let (first, rest) = path.split_once('.')?;
-    lookup(map.get(first)?.as_object()?, rest)
+    lookup(tree, tree.child(object, first)?, rest)
 }
 
-/// [`lookup`], taking the value out.
-fn take(map: &mut Map<String, Value>, path: &str) -> Option<Value> {
-    if map.contains_key(path) {
-        return map.shift_remove(path);
-    }
-    let (first, rest) = path.split_once('.')?;
-    take(map.get_mut(first)?.as_object_mut()?, rest)
-}
-
-/// The end of the record's text: `end` without the line end before it.
-fn trimmed(bytes: &[u8], start: usize, end: usize) -> usize {
-    let tail = bytes[start..end]
-        .iter()
-        .rev()
-        .take_while(|b| matches!(b, b'\n' | b'\r'))
-        .count();
-    end - tail
-}
-
-fn unreadable(raw: &[u8]) -> Option<Problem> {
-    if memchr(0, raw).is_some() {
+/// `readable`: the whole block is known to be text without a NUL.
+fn unreadable(raw: &[u8], readable: bool) -> Option<Problem> {
+    if !readable && memchr(0, raw).is_some() {
         return Some(Problem::new(
             "",
             Code::NulByte,
@@ -292,7 +267,7 @@ fn unreadable(raw: &[u8]) -> Option<Problem> {
     if raw.len() > super::MAX_RECORD {
         return Some(broken_problem(Code::FieldTooLong));
     }
-    let error = std::str::from_utf8(raw).err()?;
+    let error = (!readable).then(|| std::str::from_utf8(raw).err())??;
     Some(Problem::new(
         "",
         Code::Encoding,

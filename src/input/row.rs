@@ -2,14 +2,15 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
+use zeroize::Zeroize;
 
 use super::fields::{Field, Target, suggest};
-use super::json::{self, JsonError};
 use crate::issue::{Code, Problem};
-use crate::secret::wipe;
+use crate::json::parse::{JsonError, parse, parse_copy};
+use crate::json::{Kind, Place, Tree};
 
-/// A record with every cell and key in its place. Borrows from the block it was read from.
+/// A record with every cell and key in its place. Borrows from the block it was read from; one row's memory
+/// serves the next.
 #[derive(Default)]
 pub struct Row<'a> {
     texts: [Option<Cow<'a, str>>; Field::ALL.len()],
@@ -24,14 +25,16 @@ pub struct Row<'a> {
     /// The fields of Tray's authentication form.
     pub form_data: Given<'a>,
     /// Config slots by External ID; a slot stands here once, and never with `null`.
-    pub config: Vec<(Cow<'a, str>, Value)>,
+    pub config: Vec<(Cow<'a, str>, Place)>,
+    /// The values of all these.
+    pub tree: Tree<'a>,
 }
 
 /// An object that may come whole (`data`), in pieces (`data.<key>`), or both.
 #[derive(Default)]
 pub struct Given<'a> {
     /// The object given whole.
-    pub whole: Option<Map<String, Value>>,
+    pub whole: Option<Place>,
     /// The pieces: dotted path and value.
     pub pieces: Vec<(Cow<'a, str>, Piece<'a>)>,
 }
@@ -41,20 +44,7 @@ pub enum Piece<'a> {
     /// A CSV cell: becomes what the schema names for its path.
     Text(Cow<'a, str>),
     /// A JSON value: is what it is.
-    Json(Value),
-}
-
-impl Drop for Given<'_> {
-    fn drop(&mut self) {
-        if let Some(map) = &mut self.whole {
-            map.values_mut().for_each(wipe);
-        }
-        for (_, piece) in &mut self.pieces {
-            if let Piece::Json(value) = piece {
-                wipe(value);
-            }
-        }
-    }
+    Json(Place),
 }
 
 impl Given<'_> {
@@ -62,9 +52,36 @@ impl Given<'_> {
     pub fn is_empty(&self) -> bool {
         self.whole.is_none() && self.pieces.is_empty()
     }
+
+    fn clear(&mut self) {
+        self.whole = None;
+        for (_, piece) in &mut self.pieces {
+            if let Piece::Text(Cow::Owned(text)) = piece {
+                text.zeroize();
+            }
+        }
+        self.pieces.clear();
+    }
+}
+
+impl Drop for Given<'_> {
+    fn drop(&mut self) {
+        self.clear();
+    }
 }
 
 impl<'a> Row<'a> {
+    /// Makes room for the next record; copies of credentials are wiped.
+    pub(super) fn clear(&mut self) {
+        self.texts = Default::default();
+        self.scopes.clear();
+        (self.hidden, self.enabled) = (None, None);
+        self.data.clear();
+        self.form_data.clear();
+        self.config.clear();
+        self.tree.clear();
+    }
+
     /// The text of a plain field; `None` where it is absent or empty.
     pub fn text(&self, field: Field) -> Option<&str> {
         self.texts[field as usize].as_deref()
@@ -111,30 +128,41 @@ impl<'a> Row<'a> {
                 )),
             },
             Target::Field(field) => self.texts[*field as usize] = Some(text),
-            Target::Data(path) => self.data.put_text(target, path, text, problems),
-            Target::FormData(path) => self.form_data.put_text(target, path, text, problems),
+            Target::Data(path) | Target::FormData(path) if !path.is_empty() => {
+                let piece = (Cow::Borrowed(path.as_str()), Piece::Text(text));
+                self.given(target).pieces.push(piece);
+            }
+            Target::Data(_) | Target::FormData(_) => self.put_whole(target, text, problems),
             Target::Config(slot) => {
-                let value = Value::String(text.into_owned());
+                let value = self.tree.text(text);
                 self.put_config(Cow::Borrowed(slot), value, problems);
             }
-            Target::ConfigJson(slot) => match json::parse(text.as_bytes()) {
-                Ok(Value::Null) => {}
+            Target::ConfigJson(slot) => match parse_cell(&mut self.tree, text) {
                 Ok(value) => self.put_config(Cow::Borrowed(slot), value, problems),
                 Err(error) => problems.push(json_problem(&target.name(), &error)),
             },
         }
     }
 
-    /// Puts a value of a JSON Lines record in its place. `null` is an absent field.
-    pub(super) fn put_json(&mut self, target: &Target, value: Value, problems: &mut Vec<Problem>) {
-        let wrong = |problems: &mut Vec<Problem>, what: &str| {
-            problems.push(Problem::new(
+    fn put_whole(&mut self, target: &Target, text: Cow<'a, str>, problems: &mut Vec<Problem>) {
+        match parse_cell(&mut self.tree, text) {
+            Ok(value) if self.tree.is_null(value) => {}
+            Ok(value) if self.tree.is_object(value) => self.given(target).whole = Some(value),
+            Ok(_) => problems.push(Problem::new(
                 target.name(),
-                Code::WrongType,
-                format!("must be {what}"),
-            ));
-        };
-        if !value.is_null() && self.fills(target) {
+                Code::BadJson,
+                "must be a JSON object, such as {\"api_key\":\"…\"}",
+            )),
+            Err(error) => problems.push(json_problem(&target.name(), &error)),
+        }
+    }
+
+    /// Puts a value of a JSON Lines record in its place. `null` is an absent field.
+    pub(super) fn put_json(&mut self, target: &Target, value: Place, problems: &mut Vec<Problem>) {
+        if self.tree.is_null(value) {
+            return;
+        }
+        if self.fills(target) {
             problems.push(Problem::new(
                 target.name(),
                 Code::ConflictingField,
@@ -142,40 +170,71 @@ impl<'a> Row<'a> {
             ));
             return;
         }
-        match (target, value) {
-            (_, Value::Null) => {}
-            (Target::Field(Field::Scopes), Value::Array(items)) => {
-                for item in items {
-                    match item {
-                        Value::String(scope) => self.scopes.push(Cow::Owned(scope)),
-                        _ => return wrong(problems, "an array of strings"),
+        let wrong = match target {
+            Target::Field(Field::Scopes) => {
+                (!self.put_scopes(value)).then_some("an array of strings")
+            }
+            Target::Field(field @ (Field::Hidden | Field::Enabled)) => {
+                match self.tree.kind(value) {
+                    Kind::Bool(flag) => {
+                        self.put_flag(*field, *flag);
+                        None
+                    }
+                    _ => Some("true or false, without quotes"),
+                }
+            }
+            Target::Field(field) => match self.tree.as_text(value) {
+                Some(text) => {
+                    let text = Some(text).filter(|text| !text.is_empty());
+                    self.texts[*field as usize] = text.cloned();
+                    None
+                }
+                None => Some("a string; write it in quotes"),
+            },
+            Target::Data(path) | Target::FormData(path) if !path.is_empty() => {
+                let piece = (Cow::Owned(path.to_owned()), Piece::Json(value));
+                self.given(target).pieces.push(piece);
+                None
+            }
+            Target::Data(_) | Target::FormData(_) if self.tree.is_object(value) => {
+                self.given(target).whole = Some(value);
+                None
+            }
+            Target::Data(_) | Target::FormData(_) => Some("a JSON object"),
+            Target::Config(slot) | Target::ConfigJson(slot) => {
+                self.put_config(Cow::Owned(slot.clone()), value, problems);
+                None
+            }
+        };
+        if let Some(what) = wrong {
+            problems.push(Problem::new(
+                target.name(),
+                Code::WrongType,
+                format!("must be {what}"),
+            ));
+        }
+    }
+
+    fn put_scopes(&mut self, value: Place) -> bool {
+        match self.tree.kind(value) {
+            Kind::Array(_) => {
+                for item in self.tree.children(value) {
+                    match self.tree.as_text(item) {
+                        Some(scope) => self.scopes.push(scope.clone()),
+                        None => return false,
                     }
                 }
             }
-            (Target::Field(Field::Scopes), Value::String(text)) => self
-                .scopes
-                .extend(split_scopes(&text).map(|s| Cow::Owned(s.to_owned()))),
-            (Target::Field(Field::Scopes), _) => wrong(problems, "an array of strings"),
-            (Target::Field(field @ (Field::Hidden | Field::Enabled)), Value::Bool(flag)) => {
-                self.put_flag(*field, flag);
+            Kind::Text(Cow::Borrowed(text)) => {
+                self.scopes.extend(split_scopes(text).map(Cow::Borrowed));
             }
-            (Target::Field(Field::Hidden | Field::Enabled), _) => {
-                wrong(problems, "true or false, without quotes");
+            Kind::Text(Cow::Owned(text)) => {
+                let owned = |scope: &str| Cow::Owned(scope.to_owned());
+                self.scopes.extend(split_scopes(text).map(owned));
             }
-            (Target::Field(field), Value::String(text)) => {
-                if !text.is_empty() {
-                    self.texts[*field as usize] = Some(Cow::Owned(text));
-                }
-            }
-            (Target::Field(_), _) => wrong(problems, "a string; write it in quotes"),
-            (Target::Data(path), value) => self.data.put_json(target, path, value, problems),
-            (Target::FormData(path), value) => {
-                self.form_data.put_json(target, path, value, problems);
-            }
-            (Target::Config(slot) | Target::ConfigJson(slot), value) => {
-                self.put_config(Cow::Owned(slot.clone()), value, problems);
-            }
+            _ => return false,
         }
+        true
     }
 
     fn put_flag(&mut self, field: Field, flag: bool) {
@@ -185,7 +244,16 @@ impl<'a> Row<'a> {
         }
     }
 
-    fn put_config(&mut self, slot: Cow<'a, str>, value: Value, problems: &mut Vec<Problem>) {
+    /// Puts a config slot's value in its place. `null` is an absent one.
+    pub(super) fn put_config(
+        &mut self,
+        slot: Cow<'a, str>,
+        value: Place,
+        problems: &mut Vec<Problem>,
+    ) {
+        if self.tree.is_null(value) {
+            return;
+        }
         if self.config.iter().any(|(name, _)| *name == slot) {
             problems.push(Problem::new(
                 format!("config.{slot}"),
@@ -196,9 +264,16 @@ impl<'a> Row<'a> {
             self.config.push((slot, value));
         }
     }
+
+    fn given(&mut self, target: &Target) -> &mut Given<'a> {
+        match target {
+            Target::FormData(_) => &mut self.form_data,
+            _ => &mut self.data,
+        }
+    }
 }
 
-impl<'a> Given<'a> {
+impl Given<'_> {
     fn fills(&self, path: &str) -> bool {
         if path.is_empty() {
             self.whole.is_some()
@@ -206,49 +281,16 @@ impl<'a> Given<'a> {
             self.pieces.iter().any(|(name, _)| name == path)
         }
     }
+}
 
-    fn put_text(
-        &mut self,
-        target: &Target,
-        path: &'a str,
-        text: Cow<'a, str>,
-        problems: &mut Vec<Problem>,
-    ) {
-        if !path.is_empty() {
-            self.pieces.push((Cow::Borrowed(path), Piece::Text(text)));
-            return;
-        }
-        match json::parse(text.as_bytes()) {
-            Ok(Value::Null) => {}
-            Ok(Value::Object(map)) => self.whole = Some(map),
-            Ok(mut other) => {
-                wipe(&mut other);
-                problems.push(Problem::new(
-                    target.name(),
-                    Code::BadJson,
-                    "must be a JSON object, such as {\"api_key\":\"…\"}",
-                ));
-            }
-            Err(error) => problems.push(json_problem(&target.name(), &error)),
-        }
-    }
-
-    fn put_json(&mut self, target: &Target, path: &str, value: Value, problems: &mut Vec<Problem>) {
-        if !path.is_empty() {
-            self.pieces
-                .push((Cow::Owned(path.to_owned()), Piece::Json(value)));
-            return;
-        }
-        match value {
-            Value::Object(map) => self.whole = Some(map),
-            mut other => {
-                wipe(&mut other);
-                problems.push(Problem::new(
-                    target.name(),
-                    Code::WrongType,
-                    "must be a JSON object",
-                ));
-            }
+/// JSON in a CSV cell. Where the cell is a copy already, so is what comes of it.
+pub fn parse_cell<'a>(tree: &mut Tree<'a>, text: Cow<'a, str>) -> Result<Place, JsonError> {
+    match text {
+        Cow::Borrowed(text) => parse(tree, text),
+        Cow::Owned(mut text) => {
+            let parsed = parse_copy(tree, &text);
+            text.zeroize();
+            parsed
         }
     }
 }

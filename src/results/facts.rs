@@ -14,8 +14,33 @@ use std::io::{self, BufRead, Read};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::run::read_run;
 use crate::secret::SecretText;
 use crate::validate::identity::{DigestMap, Key};
+
+/// What a row's credentials belong to: for the report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectorFacts {
+    /// The connector.
+    pub connector: String,
+    /// Its version.
+    pub connector_version: String,
+}
+
+/// What a line tells besides the row's progress.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Told<'a> {
+    /// Of the connector.
+    #[serde(flatten)]
+    pub connector: Option<&'a ConnectorFacts>,
+    /// Of the authentication.
+    #[serde(flatten)]
+    pub authentication: Option<&'a AuthenticationFacts>,
+    /// Of the instance.
+    #[serde(flatten)]
+    pub instance: Option<&'a InstanceFacts>,
+}
 
 /// What an authentication is known by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -221,7 +246,11 @@ pub fn read(file: impl Read) -> io::Result<DigestMap<RowFacts>> {
         }
         number += 1;
         if number > 1 {
-            let line = FactsLine::parse(&line).map_err(|cause| {
+            let parsed = FactsLine::parse(&line);
+            if parsed.is_err() && read_run(&line).is_some() {
+                continue;
+            }
+            let line = parsed.map_err(|cause| {
                 let message = format!("line {number} cannot be read ({cause})");
                 io::Error::new(io::ErrorKind::InvalidData, message)
             });

@@ -1,7 +1,7 @@
 //! A results file on disk: opening, locking, creating.
 
 use std::fs::{File, OpenOptions, Permissions, TryLockError};
-use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -222,7 +222,7 @@ fn of_endpoint(folded: &Folded, path: &Path, endpoint: &str) -> Result<(), FileE
 }
 
 fn understand(file: &File, path: &Path) -> Result<Folded, FileError> {
-    let folded = fold_from(BufReader::with_capacity(256 * 1024, file));
+    let folded = fold_from(file);
     let folded = folded.map_err(|source| FileError::Io {
         path: path.to_owned(),
         source,

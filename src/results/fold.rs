@@ -1,9 +1,18 @@
 //! From the lines of a results file to the state of every row.
 
-use std::io::{self, BufRead};
+use std::collections::HashSet;
+use std::hash::BuildHasherDefault;
+use std::io::{self, BufRead, Read};
 
-use super::record::{Header, Id, Progress, State, Step, VERSION, read_line};
-use crate::validate::identity::{DigestMap, Key};
+use memchr::memrchr;
+use serde::de::IgnoredAny;
+
+use super::line::{RowLine, read_line, read_wanted_line};
+use super::pieces::{Piece, Pieces};
+use super::record::{Header, Id, Progress, State, Step, VERSION};
+use super::run::{RunLine, read_run};
+use crate::ordered;
+use crate::validate::identity::{DigestHasher, DigestMap, Key};
 
 /// A results file, read.
 #[derive(Debug, Default)]
@@ -66,6 +75,11 @@ pub enum FoldError {
         /// The parser's words.
         cause: String,
     },
+    /// A file that does not begin as a results file does.
+    #[error(
+        "it is not a results file: line 1 is not the header of a batch ({0}). If it was one, restore it from a copy"
+    )]
+    Foreign(&'static str),
     /// Written by a later version of this tool.
     #[error(
         "the results file has format version {found}; this version of tray-import reads {VERSION}"
@@ -88,34 +102,189 @@ pub fn fold(bytes: &[u8]) -> Result<Folded, FoldError> {
     }
 }
 
-/// Reads all lines, one at a time. A last line without its line end is torn and left out; so are the NULs that
+/// Reads all lines, on all cores. A last line without its line end is torn and left out; so are the NULs that
 /// some file systems leave at the end after a power cut.
+///
+/// Every line has all that is known of its row, so of a row's lines in one piece of the file only the last is
+/// looked into, unless an earlier one takes something back; but every line must be one that can be read.
 ///
 /// # Errors
 /// Outside: the file cannot be read. Inside: the first line that is neither whole nor torn.
-pub fn fold_from(mut reader: impl BufRead) -> io::Result<Result<Folded, FoldError>> {
+pub fn fold_from(reader: impl Read) -> io::Result<Result<Folded, FoldError>> {
+    let mut pieces = Pieces::new(reader);
     let mut folded = Folded::default();
+    let mut lines = 0;
+    let done = ordered::run(
+        &mut pieces,
+        |pieces| pieces.next_piece().map_err(Stopped::Reading),
+        |piece| (piece.bytes.len(), latest(&piece)),
+        |_, (bytes, latest)| {
+            let latest = latest.map_err(|broken| Stopped::Line(broken.at(lines)))?;
+            lines += latest.lines;
+            folded.whole += bytes as u64;
+            folded.header = folded.header.take().or(latest.header);
+            for read in latest.rows {
+                let user = folded.users.entry(read.user).or_default();
+                user.see(&read.progress);
+                folded.rows.insert(read.key.0, (read.row, read.progress));
+            }
+            Ok(())
+        },
+    );
+    match done {
+        Ok(()) => Ok(torn(pieces.rest(), lines == 0).map(|torn| Folded { torn, ..folded })),
+        Err(Stopped::Line(error)) => Ok(Err(error)),
+        Err(Stopped::Reading(error)) => Err(error),
+    }
+}
+
+enum Stopped {
+    Reading(io::Error),
+    Line(FoldError),
+}
+
+/// What a piece of a file comes to.
+struct Latest {
+    lines: usize,
+    header: Option<Header>,
+    /// The last line of each row, and others that take something back, in their order.
+    rows: Vec<RowLine<IgnoredAny>>,
+}
+
+/// A line that cannot be read, counted from the first of its piece.
+struct Broken {
+    line: usize,
+    error: FoldError,
+}
+
+impl Broken {
+    /// The error with the line's number in the file.
+    fn at(self, before: usize) -> FoldError {
+        match self.error {
+            FoldError::Line { cause, .. } => FoldError::Line {
+                line: before + self.line + 1,
+                cause,
+            },
+            other => other,
+        }
+    }
+}
+
+fn latest(piece: &Piece) -> Result<Latest, Broken> {
+    let mut latest = Latest {
+        lines: 0,
+        header: None,
+        rows: Vec::new(),
+    };
+    let mut seen: HashSet<u128, BuildHasherDefault<DigestHasher>> = HashSet::default();
+    let mut broken = None;
+    // from the last to the first, so that the line that counts comes first; of broken ones, the first counts
+    let mut end = piece.bytes.len();
+    while let Some(whole) = piece.bytes.get(..end).and_then(|b| b.strip_suffix(b"\n")) {
+        let start = memrchr(b'\n', whole).map_or(0, |at| at + 1);
+        let line = &whole[start..];
+        (end, latest.lines) = (start, latest.lines + 1);
+        let read = if piece.first && start == 0 {
+            read_header(line).map(|header| latest.header = Some(header))
+        } else {
+            match read_wanted_line(line, |key| !seen.contains(&key.0)) {
+                Ok(row) => {
+                    seen.extend(row.iter().map(|row| row.key.0));
+                    latest.rows.extend(row);
+                    Ok(())
+                }
+                // what a run says of itself changes no row
+                Err(_) if read_run(line).is_some() => Ok(()),
+                Err(cause) => Err(FoldError::Line { line: 0, cause }),
+            }
+        };
+        broken = read.err().map(|error| (latest.lines, error)).or(broken);
+    }
+    latest.rows.reverse();
+    match broken {
+        Some((from_end, error)) => Err(Broken {
+            line: latest.lines - from_end,
+            error,
+        }),
+        None => Ok(latest),
+    }
+}
+
+/// How many bytes lie behind the last line end. `alone`: there was no line at all.
+fn torn(rest: &[u8], alone: bool) -> Result<u64, FoldError> {
+    // a file that never was a results file must not be taken for one with a torn header
+    if alone && !is_torn_header(rest) {
+        return Err(FoldError::Foreign("it has no end"));
+    }
+    Ok(rest.len() as u64)
+}
+
+/// One line of a results file.
+#[derive(Debug)]
+pub enum Known {
+    /// The first one.
+    Header(Header),
+    /// A change of a row.
+    Row(RowLine),
+    /// What a run says of itself.
+    Run(RunLine),
+}
+
+/// Where a results file ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// How many bytes are whole lines.
+    pub whole: u64,
+    /// How many bytes of a torn last line follow.
+    pub torn: u64,
+}
+
+/// Reads all lines, one at a time, and has `hear` told of each; for the rest, as [`fold_from`].
+///
+/// # Errors
+/// Outside: the file cannot be read. Inside: the first line that is neither whole nor torn.
+pub fn read_lines(
+    mut reader: impl BufRead,
+    mut hear: impl FnMut(Known),
+) -> io::Result<Result<Ends, FoldError>> {
+    let mut ends = Ends::default();
     let mut line = Vec::new();
     let mut number = 0;
     loop {
         line.clear();
         let length = reader.read_until(b'\n', &mut line)?;
         if line.pop_if(|end| *end == b'\n').is_none() {
-            folded.torn = length as u64;
+            ends.torn = length as u64;
             // a file that never was a results file must not be taken for one with a torn header
             let foreign = number == 0 && !is_torn_header(&line);
             return Ok(if foreign {
-                let cause = "it is not a results file".to_owned();
-                Err(FoldError::Line { line: 1, cause })
+                Err(FoldError::Foreign("it has no end"))
             } else {
-                Ok(folded)
+                Ok(ends)
             });
         }
         number += 1;
-        if let Err(error) = folded.add(number, &line) {
-            return Ok(Err(error));
+        match known(number, &line) {
+            Ok(known) => hear(known),
+            Err(error) => return Ok(Err(error)),
         }
-        folded.whole += length as u64;
+        ends.whole += length as u64;
+    }
+}
+
+fn known(number: usize, line: &[u8]) -> Result<Known, FoldError> {
+    if number == 1 {
+        return read_header(line).map(Known::Header);
+    }
+    match read_line(line) {
+        Ok(row) => Ok(Known::Row(row)),
+        Err(cause) => match read_run(line) {
+            Some(run) => Ok(Known::Run(run)),
+            None => Err(FoldError::Line {
+                line: number,
+                cause,
+            }),
+        },
     }
 }
 
@@ -126,28 +295,10 @@ fn is_torn_header(line: &[u8]) -> bool {
     text.starts_with(START) || START.starts_with(text)
 }
 
-impl Folded {
-    fn add(&mut self, number: usize, line: &[u8]) -> Result<(), FoldError> {
-        if number == 1 {
-            self.header = Some(read_header(line)?);
-        } else {
-            let read = read_line(line).map_err(|cause| FoldError::Line {
-                line: number,
-                cause,
-            })?;
-            self.users.entry(read.user).or_default().see(&read.progress);
-            self.rows.insert(read.key.0, (read.row, read.progress));
-        }
-        Ok(())
-    }
-}
-
 fn read_header(line: &[u8]) -> Result<Header, FoldError> {
-    let wrong = |cause: String| FoldError::Line { line: 1, cause };
-    let header: Header =
-        serde_json::from_slice(line).map_err(|error| wrong(format!("not a header: {error}")))?;
+    let header: Header = serde_json::from_slice(line).map_err(|error| foreign(&error))?;
     if header.r#type != "batch" {
-        return Err(wrong("not a header of a results file".to_owned()));
+        return Err(FoldError::Foreign("its type is another"));
     }
     if header.version != VERSION {
         return Err(FoldError::Version {
@@ -155,6 +306,14 @@ fn read_header(line: &[u8]) -> Result<Header, FoldError> {
         });
     }
     Ok(header)
+}
+
+/// The parser's own words may quote the line, and the line of a foreign file may be a secret.
+fn foreign(error: &serde_json::Error) -> FoldError {
+    FoldError::Foreign(match error.classify() {
+        serde_json::error::Category::Data => "it lacks what a header has",
+        _ => "it is not JSON",
+    })
 }
 
 trait StripNuls {
@@ -177,7 +336,7 @@ impl Folded {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::write_line;
+    use super::super::line::write_line;
     use super::*;
     use jiff::Timestamp;
 
@@ -275,8 +434,13 @@ mod tests {
 
     #[test]
     fn a_foreign_file_is_not_taken_for_a_torn_one() {
-        assert!(fold(b"my-token").is_err());
-        assert!(fold(b"{\"type\":\"row\"}").is_err());
+        for text in [
+            "my-token",
+            "{\"type\":\"row\"}",
+            "externalUserId,connector\nc-1,sqs\n",
+        ] {
+            assert!(matches!(fold(text.as_bytes()), Err(FoldError::Foreign(_))));
+        }
         assert!(fold(b"{\"ty").is_ok());
     }
 

@@ -77,6 +77,13 @@ async fn write_all<F: AppendFile>(
 ) {
     let mut lot = Vec::new();
     while queue.recv_many(&mut lot, QUEUE).await > 0 {
+        // whoever is ready to go on does so first: their lines then share this sync rather than wait for it
+        tokio::task::yield_now().await;
+        while lot.len() < QUEUE
+            && let Ok(more) = queue.try_recv()
+        {
+            lot.push(more);
+        }
         let mut lines = Vec::with_capacity(lot.iter().map(|w| w.lines.len()).sum());
         for waiting in &lot {
             lines.extend_from_slice(&waiting.lines);

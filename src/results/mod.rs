@@ -12,10 +12,14 @@
 //!
 //! The format is that of the contract: one header, then one line for each change of a row, each line
 //! holding all that is known of the row. So the last line of a row is its state, and [`fold`] is one pass.
+//! Between them stand a few lines that each [`run`] writes of itself, for the report; they change no row.
 
 pub mod facts;
 pub mod file;
 pub mod fold;
 pub mod journal;
+pub mod line;
+mod pieces;
 pub mod record;
+pub mod run;
 pub mod users;

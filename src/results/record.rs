@@ -1,13 +1,11 @@
-//! The lines of a results file.
+//! What the lines of a results file say.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-
-use super::facts::{AuthenticationFacts, InstanceFacts};
-use crate::validate::identity::{Key, user_digest};
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The version of the format that this tool writes. It reads no other.
 pub const VERSION: u32 = 1;
@@ -110,10 +108,6 @@ impl Steps {
     pub fn is_empty(&self) -> bool {
         self.0 == 0
     }
-
-    fn list(self) -> Vec<Step> {
-        Step::ALL.into_iter().filter(|s| self.has(*s)).collect()
-    }
 }
 
 impl From<Vec<Step>> for Steps {
@@ -125,14 +119,30 @@ impl From<Vec<Step>> for Steps {
 }
 
 impl Serialize for Steps {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.list().serialize(serializer)
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(Step::ALL.into_iter().filter(|step| self.has(*step)))
     }
 }
 
 impl<'de> Deserialize<'de> for Steps {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Steps, D::Error> {
-        Vec::<Step>::deserialize(deserializer).map(Steps::from)
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Steps, D::Error> {
+        struct List;
+        impl<'de> Visitor<'de> for List {
+            type Value = Steps;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of steps")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Steps, A::Error> {
+                let mut steps = Steps::default();
+                while let Some(step) = list.next_element()? {
+                    steps.add(step);
+                }
+                Ok(steps)
+            }
+        }
+        deserializer.deserialize_seq(List)
     }
 }
 
@@ -140,7 +150,7 @@ impl<'de> Deserialize<'de> for Steps {
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub enum Id {
     /// A UUID in its usual form.
-    Uuid(u128),
+    Uuid([u8; 16]),
     /// Anything else, kept to the letter.
     Text(Box<str>),
 }
@@ -149,7 +159,9 @@ impl Id {
     /// The id as Tray wrote it.
     pub fn new(text: &str) -> Id {
         match uuid::Uuid::parse_str(text) {
-            Ok(uuid) if uuid.hyphenated().to_string() == text => Id::Uuid(uuid.as_u128()),
+            Ok(uuid) if uuid.hyphenated().encode_lower(&mut [0; 36]) == text => {
+                Id::Uuid(uuid.into_bytes())
+            }
             _ => Id::Text(text.into()),
         }
     }
@@ -158,7 +170,7 @@ impl Id {
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Id::Uuid(bits) => uuid::Uuid::from_u128(*bits).hyphenated().fmt(f),
+            Id::Uuid(bytes) => uuid::Uuid::from_bytes(*bytes).hyphenated().fmt(f),
             Id::Text(text) => f.write_str(text),
         }
     }
@@ -171,14 +183,26 @@ impl fmt::Debug for Id {
 }
 
 impl Serialize for Id {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
 impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
-        Cow::<str>::deserialize(deserializer).map(|text| Id::new(&text))
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Id;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an id")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Id, E> {
+                Ok(Id::new(text))
+            }
+        }
+        deserializer.deserialize_str(Text)
     }
 }
 
@@ -290,220 +314,9 @@ pub struct Header {
     pub tool: String,
 }
 
-/// One line of a row, as written and read. Unknown keys are passed over on reading.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Line<'a> {
-    r#type: Cow<'a, str>,
-    row: u64,
-    key: Cow<'a, str>,
-    #[serde(borrow)]
-    external_user_id: Cow<'a, str>,
-    state: State,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    step: Option<Step>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    user_id: Option<Id>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    authentication_id: Option<Id>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    instance_id: Option<Id>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    enabled: Option<bool>,
-    created: Steps,
-    #[serde(default, skip_serializing_if = "Steps::is_empty")]
-    adopted: Steps,
-    #[serde(default, skip_serializing_if = "Steps::is_empty")]
-    lost: Steps,
-    attempts: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    error: Option<Box<RowError>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    why: Option<Box<str>>,
-    at: Timestamp,
-}
-
-/// A row's line, and what is told with it of the row's objects. Read again by [`super::facts`] alone.
-#[derive(Serialize)]
-struct Telling<'a> {
-    #[serde(flatten)]
-    line: Line<'a>,
-    #[serde(flatten)]
-    authentication: Option<&'a AuthenticationFacts>,
-    #[serde(flatten)]
-    instance: Option<&'a InstanceFacts>,
-}
-
-/// Appends a row's line to `out`.
-pub fn write_line(
-    out: &mut Vec<u8>,
-    row: u64,
-    key: Key,
-    external_user_id: &str,
-    progress: &Progress,
-    at: Timestamp,
-) {
-    append(out, &line(row, key, external_user_id, progress, at));
-}
-
-/// Appends a row's line that tells more than [`write_line`]'s.
-pub fn write_telling_line(
-    out: &mut Vec<u8>,
-    (row, key): (u64, Key),
-    external_user_id: &str,
-    progress: &Progress,
-    at: Timestamp,
-    authentication: Option<&AuthenticationFacts>,
-    instance: Option<&InstanceFacts>,
-) {
-    let line = line(row, key, external_user_id, progress, at);
-    if authentication.is_none() && instance.is_none() {
-        return append(out, &line);
-    }
-    let telling = Telling {
-        line,
-        authentication,
-        instance,
-    };
-    append(out, &telling);
-}
-
-fn append(out: &mut Vec<u8>, line: &impl Serialize) {
-    // writing to memory, of types that always serialise
-    if serde_json::to_writer(&mut *out, line).is_ok() {
-        out.push(b'\n');
-    }
-}
-
-fn line<'a>(
-    row: u64,
-    key: Key,
-    external_user_id: &'a str,
-    progress: &Progress,
-    at: Timestamp,
-) -> Line<'a> {
-    Line {
-        r#type: Cow::Borrowed("row"),
-        row,
-        key: Cow::Owned(key.to_string()),
-        external_user_id: Cow::Borrowed(external_user_id),
-        state: progress.state,
-        step: progress.step,
-        user_id: progress.user_id.clone(),
-        authentication_id: progress.authentication_id.clone(),
-        instance_id: progress.instance_id.clone(),
-        enabled: progress.enabled,
-        created: progress.created,
-        adopted: progress.adopted,
-        lost: progress.lost,
-        attempts: progress.attempts,
-        error: progress.error.clone(),
-        why: progress.why.clone(),
-        at,
-    }
-}
-
-/// A row's line, read.
-#[derive(Debug, PartialEq, Eq)]
-pub struct RowLine {
-    /// The row's number at the time.
-    pub row: u64,
-    /// The row's identity.
-    pub key: Key,
-    /// The digest of the row's end user.
-    pub user: u128,
-    /// What was known.
-    pub progress: Progress,
-}
-
-/// Reads a row's line.
-///
-/// # Errors
-/// What is wrong with the line.
-pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
-    let line: Line<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    if line.r#type != "row" {
-        return Err(format!("is of the unknown type \"{}\"", line.r#type));
-    }
-    let key = Key::parse(&line.key).ok_or("its key is not one of this tool's")?;
-    let progress = Progress {
-        state: line.state,
-        step: line.step,
-        user_id: line.user_id,
-        authentication_id: line.authentication_id,
-        instance_id: line.instance_id,
-        enabled: line.enabled,
-        created: line.created,
-        adopted: line.adopted,
-        lost: line.lost,
-        attempts: line.attempts,
-        error: line.error,
-        why: line.why,
-    };
-    Ok(RowLine {
-        row: line.row,
-        key,
-        user: user_digest(&line.external_user_id),
-        progress,
-    })
-}
-
-/// Of a row's line, only whose it is: its key, and its end user's `externalUserId`.
-///
-/// # Errors
-/// What is wrong with the line.
-pub fn read_names(line: &[u8]) -> Result<(Key, Cow<'_, str>), String> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Names<'a> {
-        key: Cow<'a, str>,
-        #[serde(borrow)]
-        external_user_id: Cow<'a, str>,
-    }
-    let names: Names<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    let key = Key::parse(&names.key).ok_or("its key is not one of this tool's")?;
-    Ok((key, names.external_user_id))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn lines_read_back() {
-        let mut progress = Progress::none();
-        progress.state = State::Failed;
-        progress.step = Some(Step::Instance);
-        progress.user_id = Some(Id::new("13b3ab9c-e222-4739-a69b-c4dd07fbbfa4"));
-        progress.authentication_id = Some(Id::new("not-a-uuid"));
-        progress.created.add(Step::User);
-        progress.adopted.add(Step::Authentication);
-        progress.attempts = 4;
-        progress.error = Some(Box::new(RowError {
-            code: "refused".into(),
-            message: "no \"quotes\"".into(),
-            step: Step::Instance,
-            retryable: false,
-        }));
-        let mut line = Vec::new();
-        write_line(
-            &mut line,
-            17,
-            Key(5),
-            "c-1",
-            &progress,
-            Timestamp::UNIX_EPOCH,
-        );
-        let text = std::str::from_utf8(&line).unwrap();
-        assert!(text.contains("\"created\":[\"user\"]"), "{text}");
-        let read = RowLine {
-            row: 17,
-            key: Key(5),
-            user: user_digest("c-1"),
-            progress,
-        };
-        assert_eq!(read_line(&line).unwrap(), read);
-    }
 
     #[test]
     fn ids_keep_their_letters() {

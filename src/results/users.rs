@@ -6,7 +6,8 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use super::fold::Folded;
-use super::record::{Progress, read_names};
+use super::line::read_names;
+use super::record::Progress;
 use crate::validate::identity::{Key, user_digest};
 
 /// An end user of the batch, with all rows of theirs that the results know.
@@ -80,7 +81,8 @@ fn gather(mut reader: impl BufRead, mut folded: Folded) -> io::Result<Vec<EndUse
 #[cfg(test)]
 mod tests {
     use super::super::fold::fold;
-    use super::super::record::{Header, State, Step, VERSION, write_line};
+    use super::super::line::write_line;
+    use super::super::record::{Header, State, Step, VERSION};
     use super::*;
     use jiff::Timestamp;
 

@@ -1,15 +1,21 @@
-//! The real transport: HTTP by reqwest.
+//! The real transport: HTTP.
 
 use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, Url};
+use http_body_util::Full;
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
+};
+use hyper::{Method, Uri};
+use hyper_util::client::proxy::matcher::Matcher;
 use serde::Serialize;
+use url::Url;
 use zeroize::Zeroizing;
 
+use super::connections::{self, Body, Connections};
 use super::transport::{Call, Request, Response, SendError, Transport};
 use crate::secret::SecretText;
 
@@ -63,38 +69,78 @@ fn is_loopback(host: &str) -> bool {
 
 /// HTTP to Tray.
 pub struct Http {
-    client: Client,
-    endpoints: Endpoints,
+    graphql: Server,
+    api: Option<(Url, Server)>,
+    timeout: Duration,
 }
 
-/// A connection that idled longer may have been closed by the server just as the next call leaves, which
-/// would leave that call's outcome open. AWS gateways close after 60 s and more.
-const IDLE: Duration = Duration::from_secs(20);
+/// A server, and what every request to it bears.
+struct Server {
+    connections: Connections,
+    headers: HeaderMap,
+    path: Uri,
+}
+
+/// Longer than any server that is there takes to accept a connection.
+const CONNECT: Duration = Duration::from_secs(10);
 
 impl Http {
     /// A client for these endpoints; `timeout` bounds each call from connecting to the last byte.
     ///
+    /// Redirects are not followed, and no request is ever sent a second time: that would be a duplicate that
+    /// nobody knows of.
+    ///
     /// # Errors
     /// When the TLS library cannot be set up.
     pub fn new(endpoints: Endpoints, timeout: Duration) -> io::Result<Http> {
-        let mut builder = Client::builder()
-            .user_agent(concat!("tray-import/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            // a request that the library sends a second time would be a duplicate that nobody knows of
-            .retry(reqwest::retry::never())
-            .timeout(timeout)
-            .connect_timeout(timeout.min(Duration::from_secs(10)))
-            .pool_idle_timeout(IDLE)
-            .tcp_nodelay(true);
-        if endpoints.graphql.host_str().is_some_and(is_loopback) {
+        let tls = connections::tls()?;
+        let proxies = Matcher::from_env();
+        let server = |url: &Url| -> io::Result<Server> {
+            let host = url.host_str().unwrap_or_default();
             // what is meant for this machine must not go out through a proxy
-            builder = builder.no_proxy();
-        }
+            let proxies = (!is_loopback(host)).then_some(&proxies);
+            let origin = format!("{}://{}", url.scheme(), authority(url));
+            let uri = |text: &str| text.parse::<Uri>().map_err(io::Error::other);
+            let connections = Connections::new(uri(&origin)?, &tls, proxies, timeout.min(CONNECT));
+            let mut headers = HeaderMap::with_capacity(8);
+            let host = HeaderValue::from_str(&authority(url)).map_err(io::Error::other)?;
+            headers.insert(HOST, host);
+            let name = concat!("tray-import/", env!("CARGO_PKG_VERSION"));
+            headers.insert(USER_AGENT, HeaderValue::from_static(name));
+            headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+            Ok(Server {
+                connections,
+                headers,
+                path: uri(path(url))?,
+            })
+        };
+        let mut graphql = server(&endpoints.graphql)?;
+        let json = HeaderValue::from_static("application/json");
+        graphql.headers.insert(CONTENT_TYPE, json);
+        let api = endpoints
+            .api
+            .map(|url| Ok::<_, io::Error>((url.clone(), server(&url)?)))
+            .transpose()?;
         Ok(Http {
-            client: builder.build().map_err(io::Error::other)?,
-            endpoints,
+            graphql,
+            api,
+            timeout,
         })
     }
+}
+
+/// Host and port, as a `Host` header has them.
+fn authority(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// Path and query.
+fn path(url: &Url) -> &str {
+    &url[url::Position::BeforePath..url::Position::AfterQuery]
 }
 
 #[derive(Serialize)]
@@ -114,7 +160,7 @@ impl AsRef<[u8]> for Wiped {
 
 impl Transport for Http {
     async fn send(&self, request: &Request) -> Result<Response, SendError> {
-        let built = match &request.call {
+        let (server, method, path, body) = match &request.call {
             Call::GraphQl {
                 operation,
                 variables,
@@ -125,38 +171,44 @@ impl Transport for Http {
                 };
                 let body = serde_json::to_vec(&body)
                     .map_err(|error| SendError::NotSent(error.to_string()))?;
-                self.client
-                    .post(self.endpoints.graphql.clone())
-                    .header(CONTENT_TYPE, "application/json")
-                    .body(Bytes::from_owner(Wiped(Zeroizing::new(body))))
+                let body = Bytes::from_owner(Wiped(Zeroizing::new(body)));
+                let server = &self.graphql;
+                (server, Method::POST, server.path.clone(), body)
             }
-            Call::Get { path } => {
-                let base = self.endpoints.api.as_ref();
-                let url = base
-                    .and_then(|base| base.join(path.trim_start_matches('/')).ok())
+            Call::Get { path: wanted } => {
+                let found = self.api.as_ref().and_then(|(base, server)| {
+                    let url = base.join(wanted.trim_start_matches('/')).ok()?;
+                    Some((server, path(&url).parse::<Uri>().ok()?))
+                });
+                let (server, path) = found
                     .ok_or_else(|| SendError::NotSent("there is no platform API".to_owned()))?;
-                self.client.get(url)
+                (server, Method::GET, path, Bytes::new())
             }
         };
-        let answer = built
-            .header(ACCEPT, "application/json")
-            .header(AUTHORIZATION, bearer(&request.token)?)
-            .send()
-            .await
-            .map_err(send_error)?;
-        let status = answer.status().as_u16();
-        let retry_after = answer
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(parse_retry_after);
-        let body = answer
-            .bytes()
-            .await
-            .map_err(|error| SendError::Unknown(describe(&error)))?;
+        let mut built = hyper::Request::<Body>::new(Full::new(body));
+        *built.method_mut() = method;
+        *built.uri_mut() = path;
+        *built.headers_mut() = server.headers.clone();
+        built
+            .headers_mut()
+            .insert(AUTHORIZATION, bearer(&request.token)?);
+        let mut left = false;
+        let calling = server.connections.call(built, &mut left);
+        let answer = match tokio::time::timeout(self.timeout, calling).await {
+            Ok(answer) => answer?,
+            Err(_) => {
+                let why = "no answer within --timeout".to_owned();
+                return Err(if left {
+                    SendError::Unknown(why)
+                } else {
+                    SendError::NotSent(why)
+                });
+            }
+        };
         Ok(Response {
-            status,
-            retry_after,
-            body: body.to_vec(),
+            status: answer.status.as_u16(),
+            retry_after: answer.headers.get(RETRY_AFTER).and_then(parse_retry_after),
+            body: answer.body,
         })
     }
 }
@@ -168,33 +220,6 @@ fn bearer(token: &SecretText) -> Result<HeaderValue, SendError> {
     })?;
     value.set_sensitive(true);
     Ok(value)
-}
-
-fn send_error(error: reqwest::Error) -> SendError {
-    if error.is_connect() || error.is_builder() {
-        SendError::NotSent(describe(&error))
-    } else {
-        SendError::Unknown(describe(&error))
-    }
-}
-
-/// The innermost causes, without the URL (which the user knows) and without a body.
-fn describe(error: &reqwest::Error) -> String {
-    if error.is_timeout() {
-        return "no answer within --timeout".to_owned();
-    }
-    let mut parts = Vec::new();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        parts.push(cause.to_string());
-        source = cause.source();
-    }
-    parts.dedup();
-    if parts.is_empty() {
-        "the connection failed".to_owned()
-    } else {
-        parts.join(": ")
-    }
 }
 
 /// Seconds, or an HTTP date.

@@ -9,13 +9,16 @@
 //! * [`limiter`]: the pace of all calls together.
 //! * [`client`]: one call with its retries, through limiter and transport.
 //! * [`owned`]: what one end user owns, in as few calls as can be.
+//! * [`platform`]: what the platform API publishes: connectors and service environments.
 //! * [`preflight`]: what is asked before anything is created.
 
 pub mod client;
+mod connections;
 pub mod http;
 pub mod limiter;
 pub mod operations;
 pub mod outcome;
 pub mod owned;
+pub mod platform;
 pub mod preflight;
 pub mod transport;

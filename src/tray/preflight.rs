@@ -10,6 +10,7 @@ use super::operations::{
     self as ops, INTROSPECTION, ListedSolution, SOLUTIONS, SOLUTIONS_WITHOUT_AUTH_SLOTS,
 };
 use super::outcome::Trouble;
+use super::platform::environments_path;
 use super::transport::Transport;
 use crate::issue::nearest;
 use crate::secret::{Redactor, SecretText, SecretValue};
@@ -280,11 +281,7 @@ async fn environments<T: Transport>(
         return Ok(());
     }
     for ((name, version), ids) in &wanted.services {
-        let path = format!(
-            "/core/v1/services/{}/versions/{version}/environments",
-            path_segment(name)
-        );
-        let body = match client.get(path, master).await {
+        let body = match client.get(environments_path(name, *version), master).await {
             Ok(body) => body,
             Err(Failed {
                 trouble: Trouble::Refused(message),
@@ -320,18 +317,6 @@ async fn environments<T: Transport>(
         }
     }
     Ok(())
-}
-
-fn path_segment(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 /// On one line and short; the client has taken the token out.

@@ -39,6 +39,7 @@ impl Call {
     pub fn name(&self) -> &'static str {
         match self {
             Call::GraphQl { operation, .. } => operation.name,
+            Call::Get { path } if path.ends_with("/connectors") => "connectors",
             Call::Get { .. } => "environments",
         }
     }

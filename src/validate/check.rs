@@ -2,48 +2,108 @@
 
 use std::borrow::Cow;
 
-use jsonschema::ValidationError;
-use jsonschema::error::ValidationErrorKind as Kind;
-use serde_json::Value;
-
-use super::convert::assemble;
-use super::identity::{Identity, Key, digest, user_digest};
+use super::convert::{Part, assemble};
+use super::findings;
+use super::identity::{Identity, Key, user_digest};
 use crate::catalog::schema::Schema;
 use crate::catalog::{AuthType, Catalog, Entry, Environment, NoEntry, NoEnvironment};
 use crate::input::fields::Field;
 use crate::input::row::Row;
-use crate::issue::{Code, Problem, did_you_mean};
-use crate::secret::SecretValue;
+use crate::issue::{Code, Problem};
+use crate::json::instance::Instance;
 
-/// A row that is valid by itself: what is needed to send it.
+/// A row that is valid by itself: where it belongs. Its `data` and `formData` stand whole in the row,
+/// converted and valid.
+#[derive(Clone, Copy)]
 pub struct Checked<'c> {
     /// The catalog entry of its connector version.
     pub entry: &'c Entry,
     /// Its service environment.
     pub environment: &'c Environment,
-    /// The credentials, converted and valid.
-    pub data: SecretValue,
-    /// The form fields, converted and valid.
-    pub form_data: SecretValue,
 }
 
-/// What the batch must know of a row: digests, and no credential.
-#[derive(Clone, Debug)]
-pub struct Facts {
-    /// The row's identity.
-    pub key: Key,
-    /// Its end user.
-    pub user: u128,
-    /// Its solution instance, where it has one.
-    pub group: Option<u128>,
-    /// End user, environment and authentication name: must be unique in a file.
-    pub authentication: u128,
-    /// Instance and slot: must be unique in a file.
-    pub slot: Option<u128>,
-    /// Whether the instance is to be enabled.
-    pub enabled: bool,
-    /// Config slots: External ID and a digest of the value.
-    pub config: Vec<(String, u128)>,
+/// A catalog, asked about rows most of which want the same few entries.
+pub struct Entries<'c> {
+    catalog: &'c Catalog,
+    recent: Vec<Recent<'c>>,
+    /// Whether the row before had errors. Asking whether a row is valid costs less than listing its errors, but a
+    /// file that is wrong in every row should not pay for both.
+    errors: bool,
+}
+
+struct Recent<'c> {
+    version: String,
+    environment: Option<String>,
+    checked: Checked<'c>,
+}
+
+/// So many are remembered; a file with more connector versions than these has others looked up.
+const RECENT: usize = 16;
+
+impl<'c> Entries<'c> {
+    /// Of a catalog.
+    pub fn new(catalog: &'c Catalog) -> Entries<'c> {
+        Entries {
+            catalog,
+            recent: Vec::new(),
+            errors: false,
+        }
+    }
+
+    fn find(
+        &mut self,
+        connector: &str,
+        version: &str,
+        environment: Option<&str>,
+    ) -> Result<Checked<'c>, Problem> {
+        let known = self.recent.iter().find(|known| {
+            known.checked.entry.connector == connector
+                && known.version == version
+                && known.environment.as_deref() == environment
+        });
+        if let Some(known) = known {
+            return Ok(known.checked);
+        }
+        let checked = look_up(self.catalog, connector, version, environment)?;
+        if self.recent.len() < RECENT {
+            self.recent.push(Recent {
+                version: version.to_owned(),
+                environment: environment.map(str::to_owned),
+                checked,
+            });
+        }
+        Ok(checked)
+    }
+}
+
+fn look_up<'c>(
+    catalog: &'c Catalog,
+    connector: &str,
+    version: &str,
+    environment: Option<&str>,
+) -> Result<Checked<'c>, Problem> {
+    let problem = |field: Field, code, message| Err(Problem::new(field.name(), code, message));
+    let entry = match catalog.entry(connector, version) {
+        Ok(entry) => entry,
+        Err(NoEntry::Connector(message)) => {
+            return problem(Field::Connector, Code::UnknownConnector, message);
+        }
+        Err(NoEntry::Version(message)) => {
+            return problem(Field::ConnectorVersion, Code::UnknownVersion, message);
+        }
+    };
+    if let Some(problem) = not_importable(entry) {
+        return Err(problem);
+    }
+    match entry.environment(environment) {
+        Ok(environment) => Ok(Checked { entry, environment }),
+        Err(NoEnvironment::Needed(message)) => {
+            problem(Field::Environment, Code::EnvironmentNeeded, message)
+        }
+        Err(NoEnvironment::Unknown(message)) => {
+            problem(Field::Environment, Code::UnknownEnvironment, message)
+        }
+    }
 }
 
 /// The end user's display name.
@@ -63,35 +123,39 @@ pub fn instance_name<'r>(row: &'r Row<'_>) -> &'r str {
 pub fn auth_name<'r>(row: &'r Row<'_>) -> Cow<'r, str> {
     row.text(Field::AuthName).map_or_else(
         || {
-            let connector = row.text(Field::Connector).unwrap_or_default();
-            let user = row.text(Field::ExternalUserId).unwrap_or_default();
-            Cow::Owned(format!("{connector} {user}"))
+            let mut name = String::new();
+            default_auth_name(row, &mut name);
+            Cow::Owned(name)
         },
         Cow::Borrowed,
     )
 }
 
-/// The instance that a row belongs to, valid or not, as far as it can be told.
-pub fn group_of(row: &Row<'_>) -> Option<u128> {
-    let user = row.text(Field::ExternalUserId)?;
-    let solution = row.text(Field::SolutionId)?;
-    Some(digest("group", &[user, solution, instance_name(row)]))
+/// Appends the name that an authentication has where the row gives none.
+pub fn default_auth_name(row: &Row<'_>, name: &mut String) {
+    name.push_str(row.text(Field::Connector).unwrap_or_default());
+    name.push(' ');
+    name.push_str(row.text(Field::ExternalUserId).unwrap_or_default());
 }
 
-/// Judges one row. Everything that is wrong is added to `problems`; where there is nothing, the row's
-/// converted values come back. The whole objects of the row are taken over, its texts stay.
+/// The service environment of a row, as far as it can be told without judging the rest of it: with it, [`key`]
+/// says who the row is, even where its credentials have been taken out of the file.
+pub fn environment_of<'c>(catalog: &'c Catalog, row: &Row<'_>) -> Option<&'c Environment> {
+    row.text(Field::ExternalUserId)?;
+    let connector = row.text(Field::Connector)?;
+    let entry = catalog
+        .entry(connector, row.text(Field::ConnectorVersion)?)
+        .ok()?;
+    entry.environment(row.text(Field::Environment)).ok()
+}
+
+/// Judges one row. Everything that is wrong is added to `problems`; where there is nothing, its entry comes
+/// back.
 pub fn check<'c>(
-    catalog: &'c Catalog,
+    entries: &mut Entries<'c>,
     row: &mut Row<'_>,
     problems: &mut Vec<Problem>,
 ) -> Option<Checked<'c>> {
-    let missing = |problems: &mut Vec<Problem>, field: Field| {
-        // a value that was refused is not missing as well
-        if !problems.iter().any(|p| p.field == field.name()) {
-            let message = "is required and empty";
-            problems.push(Problem::new(field.name(), Code::MissingField, message));
-        }
-    };
     if row.text(Field::ExternalUserId).is_none() {
         missing(problems, Field::ExternalUserId);
     }
@@ -106,111 +170,65 @@ pub fn check<'c>(
     if version.is_none() {
         missing(problems, Field::ConnectorVersion);
     }
-    let entry = match catalog.entry(connector?, version?) {
-        Ok(entry) => entry,
-        Err(NoEntry::Connector(message)) => {
-            problems.push(Problem::new("connector", Code::UnknownConnector, message));
-            return None;
-        }
-        Err(NoEntry::Version(message)) => {
-            let field = Field::ConnectorVersion.name();
-            problems.push(Problem::new(field, Code::UnknownVersion, message));
+    let checked = match entries.find(connector?, version?, row.text(Field::Environment)) {
+        Ok(checked) => checked,
+        Err(problem) => {
+            problems.push(problem);
             return None;
         }
     };
-    if let Some(problem) = not_importable(entry) {
-        problems.push(problem);
-        return None;
+    let environment = checked.environment;
+    let listed = entries.errors;
+    against_schema(row, Part::Data, &environment.credentials, listed, problems);
+    against_schema(
+        row,
+        Part::FormData,
+        &environment.user_data,
+        listed,
+        problems,
+    );
+    entries.errors = !problems.is_empty();
+    problems.is_empty().then_some(checked)
+}
+
+fn missing(problems: &mut Vec<Problem>, field: Field) {
+    // a value that was refused is not missing as well
+    if !problems.iter().any(|p| p.field == field.name()) {
+        let message = "is required and empty";
+        problems.push(Problem::new(field.name(), Code::MissingField, message));
     }
-    let environment = match entry.environment(row.text(Field::Environment)) {
-        Ok(environment) => environment,
-        Err(NoEnvironment::Needed(message)) => {
-            problems.push(Problem::new(
-                "environment",
-                Code::EnvironmentNeeded,
-                message,
-            ));
-            return None;
-        }
-        Err(NoEnvironment::Unknown(message)) => {
-            problems.push(Problem::new(
-                "environment",
-                Code::UnknownEnvironment,
-                message,
-            ));
-            return None;
-        }
-    };
-    let data = against_schema(row, "data", &environment.credentials, problems);
-    let form_data = against_schema(row, "formData", &environment.user_data, problems);
-    problems.is_empty().then_some(Checked {
-        entry,
-        environment,
-        data,
-        form_data,
-    })
+}
+
+/// A row and its end user, as results files know them.
+#[derive(Clone, Copy, Debug)]
+pub struct Digests {
+    /// The row's key.
+    pub key: Key,
+    /// The digest of its end user's id.
+    pub user: u128,
 }
 
 /// The digests of a row that [`check`] found valid.
-pub fn facts(row: &Row<'_>, environment: &Environment) -> Facts {
-    let text = |field| row.text(field).unwrap_or_default();
-    let user_id = text(Field::ExternalUserId);
-    let name = auth_name(row);
-    let group = group_of(row);
-    let solution = row.text(Field::SolutionId);
-    let slot = text(Field::AuthExternalId);
-    let instance = solution.map_or("", |_| instance_name(row));
-    let identity = Identity {
-        external_user_id: user_id,
-        environment_id: &environment.id,
-        auth_name: &name,
-        solution_id: solution.unwrap_or_default(),
-        instance_name: instance,
-        slot,
-    };
-    Facts {
-        key: identity.key(),
-        user: user_digest(user_id),
-        group,
-        authentication: digest("authentication", &[user_id, &environment.id, &name]),
-        slot: solution.map(|id| digest("slot", &[user_id, id, instance, slot])),
-        enabled: row.enabled.unwrap_or(true),
-        config: row
-            .config
-            .iter()
-            .map(|(slot, value)| (slot.to_string(), value_digest(value)))
-            .collect(),
+pub fn digests(row: &Row<'_>, environment: &Environment) -> Digests {
+    Digests {
+        key: key(row, environment),
+        user: user_digest(row.text(Field::ExternalUserId).unwrap_or_default()),
     }
 }
 
-/// The same for values that are the same JSON, whatever the order of keys.
-fn value_digest(value: &Value) -> u128 {
-    fn canonical(value: &Value, out: &mut String) {
-        match value {
-            Value::Object(map) => {
-                let mut keys: Vec<_> = map.keys().collect();
-                keys.sort_unstable();
-                out.push('{');
-                for key in keys {
-                    canonical(&Value::from(key.as_str()), out);
-                    canonical(&map[key], out);
-                }
-                out.push('}');
-            }
-            Value::Array(items) => {
-                out.push('[');
-                for item in items {
-                    canonical(item, out);
-                    out.push(',');
-                }
-                out.push(']');
-            }
-            plain => out.push_str(&plain.to_string()),
-        }
-    }
-    let mut text = String::new();
-    canonical(value, &mut text);
-    digest("value", &[&text])
+/// The key of a row that [`check`] found valid.
+pub fn key(row: &Row<'_>, environment: &Environment) -> Key {
+    let text = |field| row.text(field).unwrap_or_default();
+    let solution = row.text(Field::SolutionId);
+    let identity = Identity {
+        external_user_id: text(Field::ExternalUserId),
+        environment_id: &environment.id,
+        auth_name: &auth_name(row),
+        solution_id: solution.unwrap_or_default(),
+        instance_name: solution.map_or("", |_| instance_name(row)),
+        slot: text(Field::AuthExternalId),
+    };
+    identity.key()
 }
 
 fn solution_fields(row: &Row<'_>, problems: &mut Vec<Problem>) {
@@ -266,136 +284,32 @@ fn not_importable(entry: &Entry) -> Option<Problem> {
 
 fn against_schema(
     row: &mut Row<'_>,
-    prefix: &str,
+    part: Part,
     schema: &Schema,
+    listed: bool,
     problems: &mut Vec<Problem>,
-) -> SecretValue {
+) {
+    let prefix = part.name();
     let unreadable = problems.iter().any(|p| p.field == prefix);
-    let given = if prefix == "data" {
-        &mut row.data
-    } else {
-        &mut row.form_data
+    let (object, failed) = assemble(row, part, schema, problems);
+    let Some(validator) = schema.validator() else {
+        return;
     };
-    let (value, failed) = assemble(given, prefix, schema, problems);
-    if let Some(validator) = schema.validator() {
-        for error in validator.iter_errors(&value.0) {
-            // what could not be read or converted has been said, and is not missing as well
-            let problem = schema_problem(&error, prefix, schema);
-            let said = problem.code == Code::MissingField
-                && (unreadable
-                    || failed.iter().any(|path| {
-                        let path = format!("{prefix}.{path}");
-                        path == problem.field || path.starts_with(&format!("{}.", problem.field))
-                    }));
-            if !said {
-                problems.extend(split_unknown(problem, &error, prefix));
-            }
+    let instance = Instance::Value(&row.tree, object);
+    if !listed && validator.is_valid(instance.clone()) {
+        return;
+    }
+    for error in validator.iter_errors(instance) {
+        // what could not be read or converted has been said, and is not missing as well
+        let problem = findings::problem(&error, prefix, schema);
+        let said = problem.code == Code::MissingField
+            && (unreadable
+                || failed.iter().any(|path| {
+                    let path = format!("{prefix}.{path}");
+                    path == problem.field || path.starts_with(&format!("{}.", problem.field))
+                }));
+        if !said {
+            findings::split_unknown(problem, &error, prefix, problems);
         }
     }
-    value
-}
-
-/// One issue for each unknown field rather than one for all of them.
-fn split_unknown(problem: Problem, error: &ValidationError<'_>, prefix: &str) -> Vec<Problem> {
-    let Kind::AdditionalProperties { unexpected } = error.kind() else {
-        return vec![problem];
-    };
-    let at = path_of(prefix, error);
-    unexpected
-        .iter()
-        .map(|name| Problem {
-            field: format!("{at}.{name}").into(),
-            code: Code::UnknownField,
-            message: problem.message.replace("{name}", name),
-        })
-        .collect()
-}
-
-fn path_of(prefix: &str, error: &ValidationError<'_>) -> String {
-    let pointer = error
-        .instance_path()
-        .as_str()
-        .replace("~1", "/")
-        .replace("~0", "~");
-    format!("{prefix}{}", pointer.replace('/', "."))
-}
-
-/// The schema library's finding in our words: what is allowed, never what was found.
-fn schema_problem(error: &ValidationError<'_>, prefix: &str, schema: &Schema) -> Problem {
-    let mut field = path_of(prefix, error);
-    let (code, message) = match error.kind() {
-        Kind::Required { property } => {
-            let name = property.as_str().unwrap_or_default();
-            field = format!("{field}.{name}");
-            let message = "is required by the connector and absent".to_owned();
-            (Code::MissingField, message)
-        }
-        Kind::AdditionalProperties { unexpected } => {
-            let near = unexpected
-                .first()
-                .map(|name| did_you_mean(name, schema.names()))
-                .unwrap_or_default();
-            let message = format!("is not a field that the connector knows{near}");
-            (Code::UnknownField, message)
-        }
-        Kind::Type { .. } => {
-            let path = field.strip_prefix(prefix).unwrap_or("");
-            let types = schema.types_at(path.trim_start_matches('.'));
-            let message = if types.is_open() {
-                "has a type that the connector does not take".to_owned()
-            } else {
-                format!("must be {types}")
-            };
-            (Code::WrongType, message)
-        }
-        Kind::Enum { options } => {
-            let options: Vec<String> = options
-                .as_array()
-                .map(|list| list.iter().map(Value::to_string).collect())
-                .unwrap_or_default();
-            let shown = options
-                .iter()
-                .take(20)
-                .cloned()
-                .collect::<Vec<_>>()
-                .join(", ");
-            let more = if options.len() > 20 { ", …" } else { "" };
-            (Code::NotInList, format!("must be one of {shown}{more}"))
-        }
-        Kind::Constant { expected_value } => (Code::NotInList, format!("must be {expected_value}")),
-        Kind::Pattern { pattern } => (Code::Pattern, format!("must match the pattern {pattern}")),
-        Kind::MinLength { limit } => (
-            Code::TooShort,
-            format!("must have at least {limit} characters"),
-        ),
-        Kind::MaxLength { limit } => (
-            Code::TooLong,
-            format!("must have at most {limit} characters"),
-        ),
-        Kind::MinItems { limit } => (Code::TooShort, format!("must have at least {limit} items")),
-        Kind::MaxItems { limit } => (Code::TooLong, format!("must have at most {limit} items")),
-        Kind::MinProperties { limit } => {
-            (Code::TooShort, format!("must have at least {limit} fields"))
-        }
-        Kind::MaxProperties { limit } => {
-            (Code::TooLong, format!("must have at most {limit} fields"))
-        }
-        Kind::Minimum { limit } => (Code::OutOfRange, format!("must be at least {limit}")),
-        Kind::Maximum { limit } => (Code::OutOfRange, format!("must be at most {limit}")),
-        Kind::ExclusiveMinimum { limit } => {
-            (Code::OutOfRange, format!("must be more than {limit}"))
-        }
-        Kind::ExclusiveMaximum { limit } => {
-            (Code::OutOfRange, format!("must be less than {limit}"))
-        }
-        Kind::MultipleOf { multiple_of } => (
-            Code::OutOfRange,
-            format!("must be a multiple of {multiple_of}"),
-        ),
-        other => (
-            Code::Schema,
-            format!("fails the connector's schema ({})", other.keyword()),
-        ),
-    };
-    Problem::new(field, code, message)
 }

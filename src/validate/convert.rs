@@ -2,112 +2,162 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Number, Value};
+use serde_json::Number;
 
 use crate::catalog::schema::{Schema, Types};
-use crate::input::json;
-use crate::input::row::{Given, Piece, parse_bool};
+use crate::input::row::{Piece, Row, parse_bool, parse_cell};
 use crate::issue::{Code, Problem};
-use crate::secret::{SecretValue, wipe};
+use crate::json::parse::JsonError;
+use crate::json::{Kind, Place, Tree};
 
-/// Puts an object together from what a row gives, converted by `schema`. Fields that failed to convert
-/// are left out and their paths returned, so that they are not also reported as missing.
-pub fn assemble(
-    given: &mut Given<'_>,
-    prefix: &str,
-    schema: &Schema,
-    problems: &mut Vec<Problem>,
-) -> (SecretValue, Vec<String>) {
-    let mut object = given.whole.take().unwrap_or_default();
-    let mut failed = Vec::new();
-    for (path, piece) in given.pieces.drain(..) {
-        let types = schema.types_at(&path);
-        let value = match piece {
-            Piece::Json(value) => Ok(value),
-            Piece::Text(text) => convert(text, types),
-        };
-        match value {
-            Ok(value) => {
-                let whole = schema.names().any(|name| name == path);
-                if !insert(&mut object, &path, whole, value) {
-                    problems.push(Problem::new(
-                        format!("{prefix}.{path}"),
-                        Code::ConflictingField,
-                        format!("is given twice: by itself and inside another {prefix} field"),
-                    ));
-                    failed.push(path.into_owned());
-                }
-            }
-            Err((code, message)) => {
-                problems.push(Problem::new(format!("{prefix}.{path}"), code, message));
-                failed.push(path.into_owned());
-            }
-        }
-    }
-    (SecretValue(Value::Object(object)), failed)
+/// Which of a row's two objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// `data`: the credentials.
+    Data,
+    /// `formData`: the fields of Tray's authentication form.
+    FormData,
 }
 
-/// Puts `value` at a dotted path; false where something else stands there already.
-fn insert(object: &mut Map<String, Value>, path: &str, whole: bool, mut value: Value) -> bool {
-    match path.split_once('.').filter(|_| !whole) {
-        Some((first, rest)) if !first.is_empty() && !rest.is_empty() => {
-            let inner = object
-                .entry(first)
-                .or_insert_with(|| Value::Object(Map::new()));
-            match inner.as_object_mut() {
-                Some(inner) => insert(inner, rest, false, value),
-                None => {
-                    wipe(&mut value);
-                    false
-                }
+impl Part {
+    /// The contract's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Data => "data",
+            Part::FormData => "formData",
+        }
+    }
+}
+
+/// Puts an object together from what a row gives, converted by `schema`; from then on it stands whole in the
+/// row. Fields that failed to convert are left out and their paths returned, so that they are not also
+/// reported as missing.
+pub fn assemble(
+    row: &mut Row<'_>,
+    part: Part,
+    schema: &Schema,
+    problems: &mut Vec<Problem>,
+) -> (Place, Vec<String>) {
+    let prefix = part.name();
+    let tree = &mut row.tree;
+    let given = match part {
+        Part::Data => &mut row.data,
+        Part::FormData => &mut row.form_data,
+    };
+    // columns have different names: only an object that comes whole, or dots, can make two of them meet
+    let mut may_meet = given.whole.is_some();
+    let object = given.whole.unwrap_or_else(|| tree.object());
+    given.whole = Some(object);
+    let mut failed = Vec::new();
+    for (path, piece) in given.pieces.drain(..) {
+        let (types, whole) = schema.place(&path);
+        let value = match piece {
+            Piece::Json(value) => Ok(value),
+            Piece::Text(text) => convert(tree, text, types),
+        };
+        may_meet |= path.contains('.');
+        let wrong = match value {
+            Ok(value) if !may_meet => {
+                tree.push(object, path, value);
+                continue;
             }
-        }
-        _ if object.contains_key(path) => {
-            wipe(&mut value);
-            false
-        }
-        _ => {
-            object.insert(path.to_owned(), value);
-            true
-        }
+            Ok(value) => match insert(tree, object, path, whole, value) {
+                Ok(()) => continue,
+                Err(path) => (
+                    path,
+                    Code::ConflictingField,
+                    format!("is given twice: by itself and inside another {prefix} field"),
+                ),
+            },
+            Err((code, message)) => (path, code, message),
+        };
+        let (path, code, message) = wrong;
+        problems.push(Problem::new(format!("{prefix}.{path}"), code, message));
+        failed.push(path.into_owned());
+    }
+    (object, failed)
+}
+
+/// Puts `value` at a dotted path; gives the path back where something else stands there already.
+fn insert<'a>(
+    tree: &mut Tree<'a>,
+    mut object: Place,
+    path: Cow<'a, str>,
+    whole: bool,
+    value: Place,
+) -> Result<(), Cow<'a, str>> {
+    let mut start = 0;
+    while let Some((first, rest)) = path[start..].split_once('.').filter(|_| !whole)
+        && !first.is_empty()
+        && !rest.is_empty()
+    {
+        object = match tree.child(object, first) {
+            Some(inner) if tree.is_object(inner) => inner,
+            Some(_) => return Err(path),
+            None => {
+                let inner = tree.object();
+                tree.push(object, part_of(&path, start, first.len()), inner);
+                inner
+            }
+        };
+        start += first.len() + 1;
+    }
+    if tree.child(object, &path[start..]).is_some() {
+        return Err(path);
+    }
+    let name = part_of(&path, start, path.len() - start);
+    tree.push(object, name, value);
+    Ok(())
+}
+
+fn part_of<'a>(path: &Cow<'a, str>, start: usize, length: usize) -> Cow<'a, str> {
+    match path {
+        Cow::Borrowed(path) => Cow::Borrowed(&path[start..start + length]),
+        Cow::Owned(path) => Cow::Owned(path[start..start + length].to_owned()),
     }
 }
 
 /// A CSV cell as the schema's type. Text stays text wherever the schema allows text or says nothing.
-fn convert(text: Cow<'_, str>, types: Types) -> Result<Value, (Code, String)> {
+fn convert<'a>(
+    tree: &mut Tree<'a>,
+    text: Cow<'a, str>,
+    types: Types,
+) -> Result<Place, (Code, String)> {
     if types.is_open() || types.allows("string") {
-        return Ok(Value::String(text.into_owned()));
+        return Ok(tree.text(text));
     }
     if (types.allows("integer") || types.allows("number"))
         && let Some(number) = integer(&text)
     {
-        return Ok(Value::Number(number));
+        return Ok(tree.add(Kind::Number(number)));
     }
     if types.allows("number")
         && let Some(number) = fraction(&text)
     {
-        return Ok(Value::Number(number));
+        return Ok(tree.add(Kind::Number(number)));
     }
     if types.allows("boolean")
         && let Some(flag) = parse_bool(&text)
     {
-        return Ok(Value::Bool(flag));
+        return Ok(tree.add(Kind::Bool(flag)));
     }
     if types.allows("array") || types.allows("object") {
-        match json::parse(text.as_bytes()) {
-            Ok(value) if value.is_array() && types.allows("array") => return Ok(value),
-            Ok(value) if value.is_object() && types.allows("object") => return Ok(value),
-            Ok(mut value) => wipe(&mut value),
-            Err(json::JsonError::DuplicateKey(path)) => {
+        match parse_cell(tree, text) {
+            Ok(value) => match tree.kind(value) {
+                Kind::Array(_) if types.allows("array") => return Ok(value),
+                Kind::Object(_) if types.allows("object") => return Ok(value),
+                _ => {}
+            },
+            Err(JsonError::DuplicateKey(path)) => {
                 let message = format!("names the key {path} twice");
                 return Err((Code::DuplicateKey, message));
             }
-            Err(json::JsonError::LargeNumber(path)) => {
+            Err(JsonError::LargeNumber(path)) => {
                 let message =
                     format!("the number {path} is too large to be kept to its last digit");
                 return Err((Code::OutOfRange, message));
             }
-            Err(json::JsonError::Syntax { column, cause }) => {
+            Err(JsonError::Syntax { column, cause }) => {
                 let message = format!("must be {types} as JSON: {cause} at byte {column}");
                 return Err((Code::BadJson, message));
             }
@@ -142,12 +192,15 @@ fn fraction(text: &str) -> Option<Number> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn as_type(text: &str, schema: Value) -> Result<Value, Code> {
         let schema = json!({"properties": {"k": schema}});
         let schema = Schema::compile(&schema, false).unwrap();
-        convert(Cow::Borrowed(text), schema.types_at("k")).map_err(|(code, _)| code)
+        let mut tree = Tree::default();
+        convert(&mut tree, Cow::Borrowed(text), schema.types_at("k"))
+            .map(|value| tree.to_value(value))
+            .map_err(|(code, _)| code)
     }
 
     #[test]
@@ -192,14 +245,17 @@ mod tests {
         let schema =
             json!({"properties": {"a.b": {}, "p": {"properties": {"q": {"type": "integer"}}}}});
         let schema = Schema::compile(&schema, false).unwrap();
-        let mut given = Given::default();
+        let mut row = Row::default();
         for (path, text) in [("a.b", "1"), ("p.q", "2"), ("x.y", "3")] {
             let piece = Piece::Text(Cow::Borrowed(text));
-            given.pieces.push((Cow::Borrowed(path), piece));
+            row.data.pieces.push((Cow::Borrowed(path), piece));
         }
         let mut problems = Vec::new();
-        let (value, _) = assemble(&mut given, "data", &schema, &mut problems);
-        assert_eq!(value.0, json!({"a.b": "1", "p": {"q": 2}, "x": {"y": "3"}}));
+        let (value, _) = assemble(&mut row, Part::Data, &schema, &mut problems);
+        assert_eq!(
+            row.tree.to_value(value),
+            json!({"a.b": "1", "p": {"q": 2}, "x": {"y": "3"}})
+        );
         assert!(problems.is_empty());
     }
 }

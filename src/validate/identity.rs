@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use hashbrown::HashTable;
+
 /// A row's own identity, made of its identity fields: end user, service environment, authentication name,
 /// solution, instance name and slot. The same row has the same key wherever it stands in whichever file,
 /// and whatever its credentials are; nothing secret goes into it.
@@ -107,6 +109,93 @@ impl Hasher for DigestHasher {
 
     fn write_u128(&mut self, digest: u128) {
         self.0 = digest as u64;
+    }
+}
+
+/// Numbers for end users, counted from 0 as they come.
+#[derive(Debug)]
+pub struct UserNumbers {
+    digests: Digests,
+    /// Numbers, found by the low half of the digest.
+    table: HashTable<u32>,
+}
+
+/// A digest for each number.
+#[derive(Debug)]
+enum Digests {
+    Whole(Vec<u128>),
+    /// Their low halves, which are all that there is of a hash.
+    Half(Vec<u64>),
+}
+
+impl Default for UserNumbers {
+    fn default() -> UserNumbers {
+        UserNumbers::new(true)
+    }
+}
+
+impl UserNumbers {
+    /// Nobody yet. With `whole`, digests are kept whole; else their low halves are all that counts.
+    pub fn new(whole: bool) -> UserNumbers {
+        UserNumbers {
+            digests: match whole {
+                true => Digests::Whole(Vec::new()),
+                false => Digests::Half(Vec::new()),
+            },
+            table: HashTable::new(),
+        }
+    }
+
+    /// The number of the end user with this digest.
+    pub fn number(&self, digest: u128) -> Option<u32> {
+        let found = self.table.find(digest as u64, |number| {
+            let number = *number as usize;
+            match &self.digests {
+                Digests::Whole(all) => all.get(number) == Some(&digest),
+                Digests::Half(all) => all.get(number) == Some(&(digest as u64)),
+            }
+        });
+        found.copied()
+    }
+
+    /// Adds an end user who is not there yet.
+    pub fn insert(&mut self, digest: u128) -> u32 {
+        let number = u32::try_from(self.len()).unwrap_or(u32::MAX);
+        match &mut self.digests {
+            Digests::Whole(all) => all.push(digest),
+            Digests::Half(all) => all.push(digest as u64),
+        }
+        let digests = &self.digests;
+        self.table.insert_unique(digest as u64, number, |number| {
+            let number = *number as usize;
+            match digests {
+                Digests::Whole(all) => all[number] as u64,
+                Digests::Half(all) => all[number],
+            }
+        });
+        number
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        match &self.digests {
+            Digests::Whole(all) => all.len(),
+            Digests::Half(all) => all.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Every end user's digest and number, where digests are kept whole.
+    pub fn iter(&self) -> impl Iterator<Item = (u128, u32)> {
+        let digests: &[u128] = match &self.digests {
+            Digests::Whole(all) => all,
+            Digests::Half(_) => &[],
+        };
+        digests.iter().copied().zip(0..)
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Slots {
 
 impl References {
     /// Adds what a valid row refers to. Allocates only for what is new.
-    pub fn add(&mut self, row: &Row<'_>, checked: &Checked<'_>) {
+    pub fn add(&mut self, row: &Row<'_>, checked: Checked<'_>) {
         let service = &checked.entry.service;
         let known = self
             .services
@@ -43,11 +43,10 @@ impl References {
                 .or_default()
                 .insert(checked.environment.id.clone());
         }
-        self.form_data |= checked
+        self.form_data |= row
             .form_data
-            .0
-            .as_object()
-            .is_some_and(|map| !map.is_empty());
+            .whole
+            .is_some_and(|form| !row.tree.is_empty(form));
         let Some(solution) = row.text(Field::SolutionId) else {
             return;
         };

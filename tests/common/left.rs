@@ -100,6 +100,9 @@ impl Left {
         let (mut last, mut sent) = (BTreeMap::new(), BTreeSet::new());
         for (at, line) in whole.lines().enumerate().skip(1) {
             let line: Value = serde_json::from_str(line).unwrap();
+            if line["type"] == "run" {
+                continue;
+            }
             let row = usize::try_from(line["row"].as_u64().unwrap()).unwrap() - 1;
             if line["state"] == "sent" {
                 sent.insert((row, step_of(&line).unwrap()));

@@ -11,8 +11,10 @@ use serde_json::Value;
 pub struct Results {
     /// The first line.
     pub header: Value,
-    /// All the others.
+    /// All the others but for those of [`Results::runs`].
     pub lines: Vec<Value>,
+    /// What runs say of themselves.
+    pub runs: Vec<Value>,
     /// The last line of each row, by the row's key.
     pub last: BTreeMap<String, Value>,
 }
@@ -28,7 +30,7 @@ impl Results {
         });
         let header = lines.next().expect("the results have a header");
         assert_eq!(header["type"], "batch", "{header}");
-        let lines: Vec<_> = lines.collect();
+        let (runs, lines): (Vec<_>, Vec<_>) = lines.partition(|line| line["type"] == "run");
         let mut last = BTreeMap::new();
         for line in &lines {
             assert_eq!(line["type"], "row", "{line}");
@@ -38,6 +40,7 @@ impl Results {
         Self {
             header,
             lines,
+            runs,
             last,
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tray_import::results::journal::AppendFile;
-use tray_import::results::record::{RowLine, read_line};
+use tray_import::results::line::{RowLine, read_line};
 
 use crate::sim::{Sim, World};
 

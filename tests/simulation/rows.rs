@@ -9,9 +9,10 @@ use tray_import::batch::plan::{Plan, Todo};
 use tray_import::batch::{Index, IndexBuilder};
 use tray_import::import::feed::{Item, Placement, WorkRow};
 use tray_import::secret::SecretText;
-use tray_import::validate::check::Facts;
+use tray_import::validate::across::Across;
 use tray_import::validate::identity::{Key, digest, user_digest};
-use tray_import::validate::pipeline::Verdict;
+use tray_import::validate::marks::Marks;
+use tray_import::validate::pipeline::{Judgement, Verdict};
 
 use crate::world::{CONFIG, SERVICES, SOLUTIONS};
 
@@ -64,16 +65,18 @@ impl SimRow {
         ))
     }
 
-    fn facts(&self) -> Facts {
-        let group = self.group();
-        Facts {
-            key: self.key(),
-            user: user_digest(&self.external_user_id),
-            group: group.map(|(user, solution, name)| digest("group", &[&user, &solution, &name])),
-            authentication: 0,
-            slot: None,
+    /// What tells the row from the others. All rows that are drawn can stand beside each other.
+    fn marks(&self) -> Marks {
+        let key = self.key().0;
+        Marks {
+            user: 0,
+            authentication: key as u32,
+            instance: self
+                .group()
+                .map(|(user, solution, name)| digest("group", &[&user, &solution, &name]) as u32),
+            slot: key as u32,
             enabled: self.enabled,
-            config: Vec::new(),
+            config: 0,
         }
     }
 
@@ -85,6 +88,8 @@ impl SimRow {
             key: self.key(),
             external_user_id: self.external_user_id.clone(),
             user_name: self.user_name.clone(),
+            connector: "sqs".to_owned(),
+            connector_version: "2.1".to_owned(),
             auth_name: self.auth_name.clone(),
             service_id: self.service_id.clone(),
             environment_id: self.environment_id.clone(),
@@ -225,6 +230,7 @@ impl<'s> Input<'s> {
             rng.shuffle(&mut order);
         }
         let mut builder = IndexBuilder::default();
+        let mut across = Across::new(true);
         let mut valid = Vec::new();
         let mut number = 0;
         for row in order.into_iter().map(|at| &rows[at]) {
@@ -233,14 +239,26 @@ impl<'s> Input<'s> {
                 continue;
             }
             number += 1;
-            let facts = row.facts();
+            let (user, marks) = (user_digest(&row.external_user_id), row.marks());
+            let judgement = if is_valid {
+                let standing = across.admit(number as u32, user, &marks, &[]);
+                Judgement::Valid {
+                    key: Some(row.key()),
+                    standing: standing.expect("rows that can stand beside each other"),
+                    enabled: row.enabled,
+                }
+            } else {
+                across.leave_out(number as u32);
+                Judgement::Invalid {
+                    problems: Vec::new(),
+                    instance: marks.instance.map(|mark| (user, mark)),
+                }
+            };
             builder.add(&Verdict {
                 row: number,
                 line: number,
                 raw: b"",
-                problems: Vec::new(),
-                group: facts.group,
-                facts: is_valid.then_some(facts),
+                judgement,
             });
             if is_valid {
                 valid.push((number, row));
@@ -248,7 +266,7 @@ impl<'s> Input<'s> {
         }
         Input {
             rows: valid,
-            index: builder.finish(),
+            index: builder.finish(across),
         }
     }
 

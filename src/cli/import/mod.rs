@@ -1,6 +1,7 @@
 //! `import`: the migration itself, its dry run and its rehearsal.
 
-mod asking;
+mod account;
+pub(super) mod asking;
 mod closing;
 mod dry_run;
 mod place;
@@ -32,6 +33,7 @@ use crate::results::record::{Progress, State, Step};
 use crate::secret::SecretText;
 use crate::tray::http::Endpoints;
 use crate::validate::identity::DigestMap;
+use account::Account;
 pub(super) use asking::refused_token;
 use closing::{as_far_as_asked, states};
 
@@ -66,7 +68,7 @@ pub fn run(args: &ImportArgs, shared: &Shared, printer: &Printer) -> Result<Exit
         printer,
         left: LISTED,
     };
-    let outcome = loaded.check(&mut listener)?;
+    let outcome = loaded.check(true, &mut listener)?;
     let totals = (outcome.index.total, outcome.index.invalid);
     let import = Import {
         totals,
@@ -230,10 +232,12 @@ impl Import<'_> {
         let stop = Arc::new(Stop::default());
         interrupt::hand_to(&stop);
         let tally = Arc::new(Tally::default());
+        let journal = Journal::start(results);
+        let account = Account::begin(self, journal.clone(), Arc::clone(&client)).await;
         let items = feed::start(self.source(&run), AHEAD);
         let engine = Arc::new(Engine::new(Parts {
             client: Arc::clone(&client),
-            journal: Journal::start(results),
+            journal,
             master: place.token.clone(),
             index: Arc::clone(&run.index),
             plan: Arc::clone(&run.plan),
@@ -280,6 +284,7 @@ impl Import<'_> {
         };
         let exit = self.exit(&tally, &reasons);
         let verdict = self.verdict(&tally, &reasons, &run);
+        account.end(exit, &verdict, &figures).await;
         self.close(&verdict, &tally, figures, exit, true)
     }
 

@@ -15,7 +15,7 @@ use crate::cli::exit::Failure;
 use crate::report::summary::thousands;
 use crate::results::file::ResultsFile;
 use crate::results::journal::Journal;
-use crate::results::record::write_line;
+use crate::results::line::write_line;
 use crate::results::users::EndUser;
 use crate::tray::http::Http;
 

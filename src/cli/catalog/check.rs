@@ -2,17 +2,16 @@
 
 use serde_json::json;
 
-use super::args::{CatalogArgs, CatalogCommand, Shared};
-use super::exit::{Exit, Failure};
-use super::printer::Printer;
-use super::settings;
+use crate::cli::args::Shared;
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::printer::Printer;
+use crate::cli::settings;
 
 /// Runs the command.
 ///
 /// # Errors
 /// The first file that cannot be used, with the key.
-pub fn run(args: &CatalogArgs, shared: &Shared, printer: &Printer) -> Result<Exit, Failure> {
-    let CatalogCommand::Check = args.command;
+pub(super) fn run(shared: &Shared, printer: &Printer) -> Result<Exit, Failure> {
     let catalog = settings::catalog(shared, None)?;
     let mut remarks = Vec::new();
     for entry in catalog.entries() {

@@ -1,0 +1,50 @@
+//! Why rows did not get through, gathered.
+
+use std::collections::HashMap;
+
+use crate::results::record::RowError;
+
+/// Rows that did not get through for one kind of reason.
+#[derive(Debug, Default)]
+pub struct Reasons {
+    /// How many rows.
+    pub rows: u64,
+    /// How many of them may work without a change.
+    pub retryable: u64,
+    /// How many at each step.
+    pub steps: [u64; 4],
+    /// Messages, the most frequent first: the message, how many rows, the first of them.
+    pub messages: Vec<(String, u64, u64)>,
+}
+
+/// Gathers the reasons of rows.
+#[derive(Default)]
+pub(super) struct Gathered<'r> {
+    reasons: Reasons,
+    messages: HashMap<&'r str, (u64, u64)>,
+}
+
+impl<'r> Gathered<'r> {
+    /// Adds a row.
+    pub(super) fn add(&mut self, message: &'r str, row: u64, error: Option<&RowError>) {
+        self.reasons.rows += 1;
+        if let Some(error) = error {
+            self.reasons.retryable += u64::from(error.retryable);
+            self.reasons.steps[error.step as usize] += 1;
+        }
+        let (count, first) = self.messages.entry(message).or_insert((0, row));
+        *count += 1;
+        *first = row.min(*first);
+    }
+
+    /// All of them, the messages in order.
+    pub(super) fn finish(mut self) -> Reasons {
+        let mut messages: Vec<_> = self.messages.drain().collect();
+        messages.sort_by_key(|(message, (count, row))| (std::cmp::Reverse(*count), *row, *message));
+        self.reasons.messages = messages
+            .into_iter()
+            .map(|(message, (count, row))| (message.to_owned(), count, row))
+            .collect();
+        self.reasons
+    }
+}

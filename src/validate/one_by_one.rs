@@ -1,0 +1,67 @@
+//! Rows checked one after the other, by whoever reads the file for another purpose and wants to know which of
+//! its rows are valid. The same judges as in the [`pipeline`](super::pipeline).
+
+use super::across::Across;
+use super::check::{self, Checked, Entries};
+use super::marks::{ConfigMark, Marker};
+use crate::catalog::Catalog;
+use crate::input::row::Row;
+use crate::issue::Problem;
+
+/// The rows of a file so far.
+pub struct OneByOne<'c> {
+    entries: Entries<'c>,
+    across: Across,
+    marker: Marker,
+    marks: Vec<ConfigMark>,
+    scratch: String,
+}
+
+impl<'c> OneByOne<'c> {
+    /// Before the first row.
+    pub fn new(catalog: &'c Catalog) -> OneByOne<'c> {
+        OneByOne {
+            entries: Entries::new(catalog),
+            across: Across::new(false),
+            marker: Marker::default(),
+            marks: Vec::new(),
+            scratch: String::new(),
+        }
+    }
+
+    /// Checks the next row, by itself and against those before it: what is wrong with it is added to `problems`,
+    /// and where nothing is, its entry comes back.
+    pub fn check(
+        &mut self,
+        number: u64,
+        row: Option<&mut Row<'_>>,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Checked<'c>> {
+        let number = u32::try_from(number).unwrap_or(u32::MAX);
+        let checked = row.and_then(|row| {
+            let checked = check::check(&mut self.entries, row, problems)?;
+            Some((row, checked))
+        });
+        let Some((row, checked)) = checked else {
+            self.across.leave_out(number);
+            return None;
+        };
+        self.marks.clear();
+        let marks = self
+            .marker
+            .mark(row, checked, &mut self.marks, &mut self.scratch);
+        let admitted = self
+            .across
+            .admit(number, marks.user.into(), &marks, &self.marks);
+        let Err(clashes) = admitted else {
+            return Some(checked);
+        };
+        let name = |mark| {
+            let mut slots = self.marks.iter().zip(&row.config);
+            let found = slots.find(|(known, _)| known.slot == mark);
+            found.map_or("", |(_, (slot, _))| slot.as_ref())
+        };
+        problems.extend(clashes.into_iter().map(|clash| clash.problem(name)));
+        None
+    }
+}
