@@ -5,9 +5,8 @@ use std::hash::BuildHasherDefault;
 use std::io::{self, BufRead, Read};
 
 use memchr::memrchr;
-use serde::de::IgnoredAny;
 
-use super::line::{RowLine, read_line, read_wanted_line};
+use super::line::{Change, RowLine, read_line, read_wanted_line};
 use super::pieces::{Piece, Pieces};
 use super::record::{Header, Id, Progress, State, Step, VERSION};
 use super::run::{RunLine, read_run};
@@ -148,7 +147,7 @@ struct Latest {
     lines: usize,
     header: Option<Header>,
     /// The last line of each row, and others that take something back, in their order.
-    rows: Vec<RowLine<IgnoredAny>>,
+    rows: Vec<Change>,
 }
 
 /// A line that cannot be read, counted from the first of its piece.

@@ -7,6 +7,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::facts::Told;
+use super::own;
 use super::record::{Id, Progress, ROLLED_BACK, RowError, State, Step, Steps};
 use crate::validate::identity::{Key, user_digest};
 
@@ -124,9 +125,9 @@ fn line<'a>(
     }
 }
 
-/// A row's line, read. `T`: when it was written, or nothing where nobody asks.
+/// A row's line, read.
 #[derive(Debug, PartialEq, Eq)]
-pub struct RowLine<T = Timestamp> {
+pub struct RowLine {
     /// The row's number at the time.
     pub row: u64,
     /// The row's identity.
@@ -136,7 +137,7 @@ pub struct RowLine<T = Timestamp> {
     /// What was known.
     pub progress: Progress,
     /// When.
-    pub at: T,
+    pub at: Timestamp,
     /// The connector and its version, where the line tells them.
     pub connector: Option<Box<(String, String)>>,
 }
@@ -146,7 +147,29 @@ pub struct RowLine<T = Timestamp> {
 /// # Errors
 /// What is wrong with the line.
 pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
-    parse_line(line).map(|(key, line)| row_line(key, line))
+    let (key, mut line) = parse_line::<Timestamp>(line)?;
+    let connector = line.connector.take().zip(line.connector_version.take());
+    Ok(RowLine {
+        row: line.row,
+        key,
+        user: user_digest(&line.external_user_id),
+        at: line.at,
+        connector: connector.map(|(name, version)| Box::new((name.into(), version.into()))),
+        progress: line.into_progress(),
+    })
+}
+
+/// What a row's line says of the row, and nothing else.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    /// The row's number at the time.
+    pub(super) row: u64,
+    /// The row's identity.
+    pub(super) key: Key,
+    /// The digest of the row's end user.
+    pub(super) user: u128,
+    /// What was known.
+    pub(super) progress: Progress,
 }
 
 /// Reads a row's line, and goes on to make something of it only where its row is `wanted` or it takes back what
@@ -154,13 +177,39 @@ pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
 ///
 /// # Errors
 /// What is wrong with the line, wanted or not.
-pub fn read_wanted_line(
+pub(super) fn read_wanted_line(
     line: &[u8],
     wanted: impl FnOnce(Key) -> bool,
-) -> Result<Option<RowLine<IgnoredAny>>, String> {
-    let (key, line) = parse_line(line)?;
+) -> Result<Option<Change>, String> {
+    let Some(own) = own::read(line) else {
+        return read_any_line(line, wanted);
+    };
+    let counts = wanted(own.key) || own.takes_back();
+    Ok(counts.then(|| Change {
+        row: own.row,
+        key: own.key,
+        user: user_digest(own.external_user_id()),
+        progress: own.progress(),
+    }))
+}
+
+/// [`read_wanted_line`] of a line that is spelled in some other way, by the parser that is the judge of all lines.
+///
+/// # Errors
+/// What is wrong with the line, wanted or not.
+#[cold]
+pub(super) fn read_any_line(
+    line: &[u8],
+    wanted: impl FnOnce(Key) -> bool,
+) -> Result<Option<Change>, String> {
+    let (key, line) = parse_line::<IgnoredAny>(line)?;
     let takes_back = !line.lost.is_empty() || line.why.as_deref() == Some(ROLLED_BACK);
-    Ok((wanted(key) || takes_back).then(|| row_line(key, line)))
+    Ok((wanted(key) || takes_back).then(|| Change {
+        row: line.row,
+        key,
+        user: user_digest(&line.external_user_id),
+        progress: line.into_progress(),
+    }))
 }
 
 fn parse_line<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<(Key, Line<'a, T>), String> {
@@ -172,28 +221,22 @@ fn parse_line<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<(Key, Line<'a, T
     Ok((key, line))
 }
 
-fn row_line<T>(key: Key, line: Line<'_, T>) -> RowLine<T> {
-    let connector = line.connector.zip(line.connector_version);
-    RowLine {
-        row: line.row,
-        key,
-        user: user_digest(&line.external_user_id),
-        progress: Progress {
-            state: line.state,
-            step: line.step,
-            user_id: line.user_id,
-            authentication_id: line.authentication_id,
-            instance_id: line.instance_id,
-            enabled: line.enabled,
-            created: line.created,
-            adopted: line.adopted,
-            lost: line.lost,
-            attempts: line.attempts,
-            error: line.error,
-            why: line.why,
-        },
-        at: line.at,
-        connector: connector.map(|(name, version)| Box::new((name.into(), version.into()))),
+impl<T> Line<'_, T> {
+    fn into_progress(self) -> Progress {
+        Progress {
+            state: self.state,
+            step: self.step,
+            user_id: self.user_id,
+            authentication_id: self.authentication_id,
+            instance_id: self.instance_id,
+            enabled: self.enabled,
+            created: self.created,
+            adopted: self.adopted,
+            lost: self.lost,
+            attempts: self.attempts,
+            error: self.error,
+            why: self.why,
+        }
     }
 }
 

@@ -17,8 +17,10 @@
 pub mod facts;
 pub mod file;
 pub mod fold;
+mod hex;
 pub mod journal;
 pub mod line;
+mod own;
 mod pieces;
 pub mod record;
 pub mod run;

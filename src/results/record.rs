@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::hex;
+
 /// The version of the format that this tool writes. It reads no other.
 pub const VERSION: u32 = 1;
 
@@ -158,12 +160,8 @@ pub enum Id {
 impl Id {
     /// The id as Tray wrote it.
     pub fn new(text: &str) -> Id {
-        match uuid::Uuid::parse_str(text) {
-            Ok(uuid) if uuid.hyphenated().encode_lower(&mut [0; 36]) == text => {
-                Id::Uuid(uuid.into_bytes())
-            }
-            _ => Id::Text(text.into()),
-        }
+        let uuid = text.as_bytes().as_array().and_then(hex::uuid);
+        uuid.map_or_else(|| Id::Text(text.into()), Id::Uuid)
     }
 }
 
