@@ -9,12 +9,13 @@ use crate::batch::Index;
 use crate::batch::plan::{Plan, Todo};
 use crate::report::summary::{duration, thousands};
 use crate::results::record::{Progress, Step};
+use crate::results::rows::Rows;
 use crate::secret::SecretText;
 use crate::tray::client::{Client, Failed};
 use crate::tray::operations::{self as ops, Connection, ListedUser, PAGE, USERS};
 use crate::tray::outcome::Trouble;
 use crate::tray::transport::Transport;
-use crate::validate::identity::{DigestMap, user_digest};
+use crate::validate::identity::user_digest;
 
 /// What a run would do.
 #[derive(Debug, Default)]
@@ -70,7 +71,7 @@ impl Preview {
     pub fn of(
         index: &Index,
         plan: &Plan,
-        prior: &DigestMap<(u64, Progress)>,
+        prior: &Rows,
         existing: Option<(HashSet<u32>, u64)>,
         until: Option<Step>,
         test_users: bool,
@@ -86,7 +87,7 @@ impl Preview {
         let (mut users, mut groups) = (HashSet::new(), HashSet::new());
         let mut known = HashSet::new();
         for (row, todo) in index.rows.iter().zip(&plan.todo) {
-            let progress = prior.get(&row.key().0).map(|(_, progress)| progress);
+            let progress = prior.get(row.key()).map(|(_, progress)| progress);
             if progress.is_some_and(|p| p.user_id.is_some()) {
                 known.insert(row.user);
             }

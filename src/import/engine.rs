@@ -19,9 +19,10 @@ use super::users::{Cell, Users, is_open};
 use crate::batch::Index;
 use crate::batch::plan::Plan;
 use crate::results::facts::Checker;
-use crate::results::fold::SeenUser;
 use crate::results::journal::Journal;
 use crate::results::record::{Progress, State, Step, Steps};
+use crate::results::rows::Rows;
+use crate::results::seen::SeenUser;
 use crate::secret::{Redactor, SecretText};
 use crate::tray::client::{Client, Failed};
 use crate::tray::outcome::Trouble;
@@ -78,7 +79,7 @@ pub struct Parts<T> {
     /// What is to be done with them.
     pub plan: Arc<Plan>,
     /// What the results knew at the start.
-    pub prior: DigestMap<(u64, Progress)>,
+    pub prior: Rows,
     /// What the results knew of end users.
     pub seen: DigestMap<SeenUser>,
     /// How the run was asked to go.
@@ -97,7 +98,7 @@ pub struct Engine<T> {
     pub(super) journal: Journal,
     pub(super) master: SecretText,
     pub(super) index: Arc<Index>,
-    prior: Mutex<DigestMap<(u64, Progress)>>,
+    prior: Mutex<Rows>,
     pub(super) settings: Settings,
     pub(super) tally: Arc<Tally>,
     pub(super) stop: Arc<Stop>,
@@ -309,7 +310,7 @@ impl<T: Transport> Engine<T> {
 
     fn run_of(&self, row: &WorkRow) -> Run {
         let mut prior = self.prior.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut known = prior.remove(&row.key.0).map(|(_, progress)| progress);
+        let mut known = prior.remove(row.key).map(|(_, progress)| progress);
         if let Some(progress) = &mut known {
             // the fold has heard it, and a later line must not unsay the end user's new id
             progress.lost.remove(Step::User);
@@ -331,7 +332,7 @@ impl<T: Transport> Engine<T> {
         let row = &self.index.rows[index];
         let group = row.group()?;
         let prior = self.prior.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = prior.get(&row.key().0).map(|(_, progress)| progress);
+        let known = prior.get(row.key()).map(|(_, progress)| progress);
         let member = match known {
             Some(progress) if progress.state == State::Failed => Member::Failed {
                 row: u64::from(self.index.number(index)),

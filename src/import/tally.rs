@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::batch::Index;
-use crate::results::record::{Progress, State, Step};
-use crate::validate::identity::DigestMap;
+use crate::results::record::{State, Step};
+use crate::results::rows::Rows;
 
 /// When a run is going so wrong that it stops.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,9 +36,9 @@ pub struct Tally {
 
 impl Tally {
     /// Starts from where the results have the rows of the input.
-    pub fn begin(&self, index: &Index, prior: &DigestMap<(u64, Progress)>) {
+    pub fn begin(&self, index: &Index, prior: &Rows) {
         for row in &index.rows {
-            if let Some((_, progress)) = prior.get(&row.key().0) {
+            if let Some((_, progress)) = prior.get(row.key()) {
                 self.moved(None, progress.state);
             }
         }

@@ -9,8 +9,9 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::ending::{Ending, leaves_open, leaves_ours};
 use crate::batch::Index;
 use crate::batch::plan::Plan;
-use crate::results::fold::SeenUser;
 use crate::results::record::{Progress, State, Step};
+use crate::results::rows::Rows;
+use crate::results::seen::SeenUser;
 use crate::secret::SecretText;
 use crate::tray::owned::Owned;
 use crate::validate::identity::DigestMap;
@@ -99,7 +100,7 @@ impl Users {
     pub(super) fn new(
         index: &Index,
         plan: &Arc<Plan>,
-        prior: &DigestMap<(u64, Progress)>,
+        prior: &Rows,
         seen: &DigestMap<SeenUser>,
     ) -> Users {
         let mut known = HashMap::new();
@@ -109,7 +110,7 @@ impl Users {
             if !has_work(row.user) {
                 continue;
             }
-            let Some((_, progress)) = prior.get(&row.key().0) else {
+            let Some((_, progress)) = prior.get(row.key()) else {
                 continue;
             };
             if let Some(id) = &progress.user_id {

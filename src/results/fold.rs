@@ -1,15 +1,19 @@
 //! From the lines of a results file to the state of every row.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 use std::io::{self, BufRead, Read};
+use std::ops::Range;
 
 use memchr::memrchr;
 
 use super::line::{Change, RowLine, read_line, read_wanted_line};
 use super::pieces::{Piece, Pieces};
-use super::record::{Header, Id, Progress, State, Step, VERSION};
+use super::record::{Header, Progress, VERSION};
+use super::rows::Rows;
 use super::run::{RunLine, read_run};
+use super::seen::{SeenUser, Sightings};
 use crate::ordered;
 use crate::validate::identity::{DigestHasher, DigestMap, Key};
 
@@ -19,46 +23,12 @@ pub struct Folded {
     /// The header; absent where the file is empty or holds only a torn header.
     pub header: Option<Header>,
     /// Each row's last line: the row's number at the time, and what was known.
-    pub rows: DigestMap<(u64, Progress)>,
-    /// What is known of each end user, whatever has become of the rows that told it.
-    pub users: DigestMap<SeenUser>,
+    pub rows: Rows,
+    sightings: Sightings,
     /// How many bytes are whole lines; what lies behind them is torn.
     pub whole: u64,
     /// How many bytes of a torn last line follow.
     pub torn: u64,
-}
-
-/// What the results know of an end user.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SeenUser {
-    /// Tray's id, once it is known.
-    pub id: Option<Id>,
-    /// Whether they were there before this batch.
-    pub adopted: bool,
-    /// Whether a creation may be under way.
-    pub open: bool,
-}
-
-impl SeenUser {
-    fn see(&mut self, progress: &Progress) {
-        let gone = progress.lost.has(Step::User) || progress.is_rolled_back();
-        if progress.user_id.is_none() && gone {
-            // whom earlier lines knew does not exist any more
-            *self = SeenUser::default();
-            return;
-        }
-        match &progress.user_id {
-            Some(id) => {
-                self.id = Some(id.clone());
-                self.adopted = progress.adopted.has(Step::User);
-                self.open = false;
-            }
-            None if self.id.is_none() => {
-                self.open = progress.state == State::Sent && progress.step == Some(Step::User);
-            }
-            None => {}
-        }
-    }
 }
 
 /// Why a results file cannot be read.
@@ -116,16 +86,18 @@ pub fn fold_from(reader: impl Read) -> io::Result<Result<Folded, FoldError>> {
     let done = ordered::run(
         &mut pieces,
         |pieces| pieces.next_piece().map_err(Stopped::Reading),
-        |piece| (piece.bytes.len(), latest(&piece)),
-        |_, (bytes, latest)| {
+        |piece| (latest(&piece), piece.bytes),
+        |pieces, (latest, bytes)| {
             let latest = latest.map_err(|broken| Stopped::Line(broken.at(lines)))?;
             lines += latest.lines;
-            folded.whole += bytes as u64;
+            folded.whole += bytes.len() as u64;
+            pieces.give_back(bytes);
             folded.header = folded.header.take().or(latest.header);
             for read in latest.rows {
-                let user = folded.users.entry(read.user).or_default();
-                user.see(&read.progress);
-                folded.rows.insert(read.key.0, (read.row, read.progress));
+                let known = (read.row, read.progress);
+                let (place, before) = folded.rows.insert(read.key, known);
+                let name = latest.names.get(read.name).unwrap_or_default();
+                folded.sightings.hear(place, name, before);
             }
             Ok(())
         },
@@ -147,7 +119,22 @@ struct Latest {
     lines: usize,
     header: Option<Header>,
     /// The last line of each row, and others that take something back, in their order.
-    rows: Vec<Change>,
+    rows: Vec<Change<Range<usize>>>,
+    /// The `externalUserId`s of these lines, one behind the other.
+    names: String,
+}
+
+impl Latest {
+    fn keep(&mut self, line: Change<Cow<'_, str>>) {
+        let begin = self.names.len();
+        self.names.push_str(&line.name);
+        self.rows.push(Change {
+            row: line.row,
+            key: line.key,
+            progress: line.progress,
+            name: begin..self.names.len(),
+        });
+    }
 }
 
 /// A line that cannot be read, counted from the first of its piece.
@@ -174,6 +161,7 @@ fn latest(piece: &Piece) -> Result<Latest, Broken> {
         lines: 0,
         header: None,
         rows: Vec::new(),
+        names: String::new(),
     };
     let mut seen: HashSet<u128, BuildHasherDefault<DigestHasher>> = HashSet::default();
     let mut broken = None;
@@ -188,8 +176,10 @@ fn latest(piece: &Piece) -> Result<Latest, Broken> {
         } else {
             match read_wanted_line(line, |key| !seen.contains(&key.0)) {
                 Ok(row) => {
-                    seen.extend(row.iter().map(|row| row.key.0));
-                    latest.rows.extend(row);
+                    if let Some(row) = row {
+                        seen.insert(row.key.0);
+                        latest.keep(row);
+                    }
                     Ok(())
                 }
                 // what a run says of itself changes no row
@@ -329,13 +319,20 @@ impl StripNuls for [u8] {
 impl Folded {
     /// What is known of a row.
     pub fn progress(&self, key: Key) -> Option<&Progress> {
-        self.rows.get(&key.0).map(|(_, progress)| progress)
+        self.rows.get(key).map(|(_, progress)| progress)
+    }
+
+    /// What is known of each end user, whatever has become of the rows that told it. To be asked before rows are
+    /// taken out.
+    pub fn seen_users(&self) -> DigestMap<SeenUser> {
+        self.sightings.users(&self.rows)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::line::write_line;
+    use super::super::record::{Id, State, Step};
     use super::*;
     use jiff::Timestamp;
 
@@ -380,11 +377,17 @@ mod tests {
         let at = Timestamp::UNIX_EPOCH;
         write_line(&mut bytes, 1, Key(1), "c", &progress, at);
         let user = crate::validate::identity::user_digest("c");
-        assert_eq!(fold(&bytes).unwrap().users[&user].id, Some(Id::new("u")));
+        assert_eq!(
+            fold(&bytes).unwrap().seen_users()[&user].id,
+            Some(Id::new("u"))
+        );
         progress.user_id = None;
         progress.why = Some(crate::results::record::ROLLED_BACK.into());
         write_line(&mut bytes, 1, Key(1), "c", &progress, at);
-        assert_eq!(fold(&bytes).unwrap().users[&user], SeenUser::default());
+        assert_eq!(
+            fold(&bytes).unwrap().seen_users()[&user],
+            SeenUser::default()
+        );
     }
 
     #[test]
@@ -393,7 +396,7 @@ mod tests {
         assert_eq!(folded.progress(Key(1)).unwrap().state, State::Partial);
         assert_eq!(folded.progress(Key(2)).unwrap().state, State::Sent);
         assert_eq!((folded.rows.len(), folded.torn), (2, 0));
-        assert_eq!(folded.users.len(), 1);
+        assert_eq!(folded.seen_users().len(), 1);
     }
 
     #[test]

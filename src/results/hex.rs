@@ -1,6 +1,7 @@
 //! Lower-case hexadecimal digits, eight at a time.
 
 /// The number that eight lower-case hexadecimal digits spell; `None` where they are anything else.
+#[inline]
 pub(super) fn eight(digits: &[u8; 8]) -> Option<u32> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let text = u64::from_be_bytes(*digits);
@@ -18,6 +19,7 @@ pub(super) fn eight(digits: &[u8; 8]) -> Option<u32> {
 }
 
 /// The number that 32 of them spell.
+#[inline]
 pub(super) fn thirty_two(digits: &[u8; 32]) -> Option<u128> {
     let (eights, _) = digits.as_chunks::<8>();
     eights.iter().try_fold(0, |number, digits| {
@@ -26,6 +28,7 @@ pub(super) fn thirty_two(digits: &[u8; 32]) -> Option<u128> {
 }
 
 /// The UUID that is written here in its usual form, in lower case.
+#[inline]
 pub(super) fn uuid(text: &[u8; 36]) -> Option<[u8; 16]> {
     let hyphens = [8, 13, 18, 23].iter().all(|at| text[*at] == b'-');
     let mut digits = [0; 32];

@@ -161,15 +161,15 @@ pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
 
 /// What a row's line says of the row, and nothing else.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Change {
+pub(super) struct Change<N> {
     /// The row's number at the time.
     pub(super) row: u64,
     /// The row's identity.
     pub(super) key: Key,
-    /// The digest of the row's end user.
-    pub(super) user: u128,
     /// What was known.
     pub(super) progress: Progress,
+    /// The `externalUserId`, or where it is kept.
+    pub(super) name: N,
 }
 
 /// Reads a row's line, and goes on to make something of it only where its row is `wanted` or it takes back what
@@ -180,7 +180,7 @@ pub(super) struct Change {
 pub(super) fn read_wanted_line(
     line: &[u8],
     wanted: impl FnOnce(Key) -> bool,
-) -> Result<Option<Change>, String> {
+) -> Result<Option<Change<Cow<'_, str>>>, String> {
     let Some(own) = own::read(line) else {
         return read_any_line(line, wanted);
     };
@@ -188,8 +188,8 @@ pub(super) fn read_wanted_line(
     Ok(counts.then(|| Change {
         row: own.row,
         key: own.key,
-        user: user_digest(own.external_user_id()),
         progress: own.progress(),
+        name: Cow::Borrowed(own.external_user_id()),
     }))
 }
 
@@ -201,13 +201,13 @@ pub(super) fn read_wanted_line(
 pub(super) fn read_any_line(
     line: &[u8],
     wanted: impl FnOnce(Key) -> bool,
-) -> Result<Option<Change>, String> {
-    let (key, line) = parse_line::<IgnoredAny>(line)?;
+) -> Result<Option<Change<Cow<'_, str>>>, String> {
+    let (key, mut line) = parse_line::<IgnoredAny>(line)?;
     let takes_back = !line.lost.is_empty() || line.why.as_deref() == Some(ROLLED_BACK);
     Ok((wanted(key) || takes_back).then(|| Change {
         row: line.row,
         key,
-        user: user_digest(&line.external_user_id),
+        name: std::mem::take(&mut line.external_user_id),
         progress: line.into_progress(),
     }))
 }

@@ -23,5 +23,7 @@ pub mod line;
 mod own;
 mod pieces;
 pub mod record;
+pub mod rows;
 pub mod run;
+pub mod seen;
 pub mod users;

@@ -65,14 +65,14 @@ fn is_plain(line: &[u8]) -> bool {
     !line.iter().any(banned) && std::str::from_utf8(line).is_ok()
 }
 
-impl Own<'_> {
+impl<'a> Own<'a> {
     /// Whether the line takes back what earlier ones said.
     pub(super) fn takes_back(&self) -> bool {
         !self.lost.is_empty() || self.why == Some(ROLLED_BACK.as_bytes())
     }
 
     /// The customer's id of the end user.
-    pub(super) fn external_user_id(&self) -> &str {
+    pub(super) fn external_user_id(&self) -> &'a str {
         text(self.external_user_id)
     }
 

@@ -7,7 +7,10 @@ use memchr::memrchr;
 /// A file in pieces of whole lines.
 pub(super) struct Pieces<R> {
     reader: R,
-    pending: Vec<u8>,
+    /// What was read behind the last line end.
+    rest: Vec<u8>,
+    /// Memory of pieces that are done with: to be written to again while it is still mapped.
+    spare: Vec<Vec<u8>>,
     first: bool,
 }
 
@@ -19,42 +22,57 @@ pub(super) struct Piece {
     pub(super) first: bool,
 }
 
-/// How much is read before a piece is cut.
-const PIECE: usize = 512 * 1024;
+/// How much is read before a piece is cut. The larger it is, the more lines of a row find their last one in it, and
+/// the less of it is still in a core's cache when it is read.
+const PIECE: usize = 1024 * 1024;
 
 impl<R: Read> Pieces<R> {
     pub(super) fn new(reader: R) -> Pieces<R> {
         Pieces {
             reader,
-            pending: Vec::new(),
+            rest: Vec::new(),
+            spare: Vec::new(),
             first: true,
         }
     }
 
     /// The next lines; `None` where no line end follows any more.
     pub(super) fn next_piece(&mut self) -> io::Result<Option<Piece>> {
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        bytes.clear();
+        bytes.append(&mut self.rest);
         loop {
-            let held = self.pending.len();
-            self.pending.reserve(2 * PIECE);
+            let held = bytes.len();
+            // and some more, so that the lines behind the last end find room the next time
+            bytes.reserve(PIECE + PIECE / 8);
             let read = (&mut self.reader)
                 .take(PIECE as u64)
-                .read_to_end(&mut self.pending)?;
-            match memrchr(b'\n', &self.pending[held..]) {
+                .read_to_end(&mut bytes)?;
+            match memrchr(b'\n', &bytes[held..]) {
                 Some(at) => {
-                    let rest = self.pending.split_off(held + at + 1);
+                    self.rest.extend_from_slice(&bytes[held + at + 1..]);
+                    bytes.truncate(held + at + 1);
                     return Ok(Some(Piece {
-                        bytes: std::mem::replace(&mut self.pending, rest),
+                        bytes,
                         first: std::mem::take(&mut self.first),
                     }));
                 }
-                None if read == 0 => return Ok(None),
+                None if read == 0 => {
+                    self.rest = bytes;
+                    return Ok(None);
+                }
                 None => {}
             }
         }
     }
 
+    /// Takes the memory of a piece back.
+    pub(super) fn give_back(&mut self, bytes: Vec<u8>) {
+        self.spare.push(bytes);
+    }
+
     /// What is left behind the last line end.
     pub(super) fn rest(&self) -> &[u8] {
-        &self.pending
+        &self.rest
     }
 }

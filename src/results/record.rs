@@ -256,6 +256,11 @@ impl Progress {
         self.state == State::Partial && self.why.as_deref() == Some(ROLLED_BACK)
     }
 
+    /// Whether this takes back what was known before.
+    pub fn takes_back(&self) -> bool {
+        !self.lost.is_empty() || self.why.as_deref() == Some(ROLLED_BACK)
+    }
+
     /// The last step whose id is known.
     pub fn last_done(&self) -> Option<Step> {
         if self.instance_id.is_some() {

@@ -43,8 +43,8 @@ pub fn end_users(path: &Path, folded: Folded) -> io::Result<Vec<EndUser>> {
 }
 
 fn gather(mut reader: impl BufRead, mut folded: Folded) -> io::Result<Vec<EndUser>> {
-    let mut users: Vec<EndUser> = Vec::with_capacity(folded.users.len());
-    let mut places: HashMap<u128, usize> = HashMap::with_capacity(folded.users.len());
+    let mut users: Vec<EndUser> = Vec::new();
+    let mut places: HashMap<u128, usize> = HashMap::new();
     let mut line = Vec::new();
     let mut header = true;
     while !folded.rows.is_empty() {
@@ -61,7 +61,7 @@ fn gather(mut reader: impl BufRead, mut folded: Folded) -> io::Result<Vec<EndUse
         let Ok((key, external_user_id)) = read_names(&line) else {
             continue;
         };
-        let Some((row, progress)) = folded.rows.remove(&key.0) else {
+        let Some((row, progress)) = folded.rows.remove(key) else {
             continue;
         };
         let place = *places

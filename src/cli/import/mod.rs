@@ -27,9 +27,11 @@ use crate::import::tally::Tally;
 use crate::issue::Issue;
 use crate::report::summary::{Figures, Summary, thousands};
 use crate::results::file::{self, ResultsFile};
-use crate::results::fold::{Folded, SeenUser};
+use crate::results::fold::Folded;
 use crate::results::journal::Journal;
-use crate::results::record::{Progress, State, Step};
+use crate::results::record::{State, Step};
+use crate::results::rows::Rows;
+use crate::results::seen::SeenUser;
 use crate::secret::SecretText;
 use crate::tray::http::Endpoints;
 use crate::validate::identity::DigestMap;
@@ -156,10 +158,14 @@ impl Import<'_> {
         };
         let plan = Arc::new(plan(&index, |key| folded.progress(key), options));
         let run = Ready {
+            // end users are of interest only where something is to be done for them
+            seen: match plan.work {
+                0 => DigestMap::default(),
+                _ => folded.seen_users(),
+            },
+            prior: folded.rows,
             index,
             plan,
-            prior: folded.rows,
-            seen: folded.users,
         };
         if self.args.dry_run {
             return self.dry_run(&run);
@@ -308,7 +314,7 @@ const AHEAD: usize = 64;
 struct Ready {
     index: Arc<Index>,
     plan: Arc<Plan>,
-    prior: DigestMap<(u64, Progress)>,
+    prior: Rows,
     seen: DigestMap<SeenUser>,
 }
 
@@ -323,7 +329,7 @@ impl Ready {
     fn failures(&self, counts: impl Fn(Todo) -> bool) -> BTreeMap<String, u64> {
         let mut failures = BTreeMap::new();
         for (row, todo) in self.index.rows.iter().zip(&self.plan.todo) {
-            if let Some((_, progress)) = self.prior.get(&row.key().0)
+            if let Some((_, progress)) = self.prior.get(row.key())
                 && progress.state == State::Failed
                 && let Some(error) = &progress.error
                 && counts(*todo)

@@ -10,7 +10,6 @@ use super::super::facts::{
 };
 use super::super::line::{Change, read_any_line, write_telling_line};
 use super::*;
-use crate::validate::identity::user_digest;
 
 /// Texts of all kinds: most of them plain.
 fn texts() -> impl Strategy<Value = String> {
@@ -225,8 +224,8 @@ fn agree(line: &[u8]) -> Result<bool, TestCaseError> {
     let change = Change {
         row: own.row,
         key: own.key,
-        user: user_digest(own.external_user_id()),
         progress: own.progress(),
+        name: Cow::Borrowed(own.external_user_id()),
     };
     prop_assert_eq!(read_any_line(line, |_| true), Ok(Some(change)));
     let unwanted = read_any_line(line, |_| false);

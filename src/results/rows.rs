@@ -1,0 +1,139 @@
+//! The rows of a results file: a list of what is known of them, and a table of their places in it.
+//!
+//! There may be millions of them. A list grows without being copied to new places one by one, and a table of numbers
+//! is small enough to be looked up without waiting long for memory.
+
+use hashbrown::HashTable;
+
+use super::record::Progress;
+use crate::validate::identity::Key;
+
+/// Rows by their keys, each with its number at the time and what is known of it.
+#[derive(Debug, Default)]
+pub struct Rows {
+    list: Vec<Row>,
+    /// Places in the list, found by the low half of the key: a digest needs no further hashing.
+    places: HashTable<u32>,
+}
+
+#[derive(Debug)]
+struct Row {
+    /// In bytes: a number of this size would have the list padded.
+    key: [u8; 16],
+    known: (u64, Progress),
+}
+
+impl Row {
+    fn key(&self) -> Key {
+        Key(u128::from_le_bytes(self.key))
+    }
+}
+
+fn hash(key: Key) -> u64 {
+    key.0 as u64
+}
+
+impl Rows {
+    fn place(&self, key: Key) -> Option<u32> {
+        let is_it = |place: &u32| self.list[*place as usize].key() == key;
+        self.places.find(hash(key), is_it).copied()
+    }
+
+    /// What is known of a row, with its number at the time.
+    pub fn get(&self, key: Key) -> Option<&(u64, Progress)> {
+        let place = self.place(key)?;
+        Some(&self.list[place as usize].known)
+    }
+
+    /// Takes a row out.
+    pub fn remove(&mut self, key: Key) -> Option<(u64, Progress)> {
+        let list = &self.list;
+        let is_it = |place: &u32| list[*place as usize].key() == key;
+        let entry = self.places.find_entry(hash(key), is_it).ok()?;
+        let (place, _) = entry.remove();
+        let nothing = (0, Progress::none());
+        let row = self.list.get_mut(place as usize)?;
+        Some(std::mem::replace(&mut row.known, nothing))
+    }
+
+    /// Puts in what is known of a row now. Its place among those that ever came, and what was known before.
+    pub fn insert(&mut self, key: Key, known: (u64, Progress)) -> (usize, Option<Progress>) {
+        if let Some(place) = self.place(key) {
+            let place = place as usize;
+            let before = std::mem::replace(&mut self.list[place].known, known);
+            return (place, Some(before.1));
+        }
+        let place = self.list.len();
+        self.list.push(Row {
+            key: key.0.to_le_bytes(),
+            known,
+        });
+        let list = &self.list;
+        // each takes more than a hundred bytes: there are never so many
+        let number = u32::try_from(place).unwrap_or(u32::MAX);
+        self.places
+            .insert_unique(hash(key), number, |place| hash(list[*place as usize].key()));
+        (place, None)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// What is known of all of them, in no order.
+    pub fn values(&self) -> impl Iterator<Item = &(u64, Progress)> {
+        let known = |place: &u32| &self.list[*place as usize].known;
+        self.places.iter().map(known)
+    }
+
+    /// What is known of the row at this place, taken out or not.
+    pub(super) fn at(&self, place: usize) -> &Progress {
+        &self.list[place].known.1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_row_takes_few_bytes() {
+        assert_eq!(size_of::<Row>(), 136);
+    }
+
+    proptest! {
+        #[test]
+        fn as_a_map_would(steps in prop::collection::vec((any::<bool>(), 0..24_u128), 0..200)) {
+            let (mut rows, mut map) = (Rows::default(), HashMap::new());
+            for (number, (put, key)) in (0..).zip(steps) {
+                // half of them have the same low half
+                let key = Key(key << 60);
+                if put {
+                    let (_, before) = rows.insert(key, (number, Progress::none()));
+                    prop_assert_eq!(before.is_some(), map.insert(key, number).is_some());
+                } else {
+                    prop_assert_eq!(rows.remove(key).map(|known| known.0), map.remove(&key));
+                }
+                prop_assert_eq!(rows.len(), map.len());
+                prop_assert_eq!(rows.get(key).map(|known| known.0), map.get(&key).copied());
+            }
+            prop_assert_eq!(rows.is_empty(), map.is_empty());
+            let (mut ours, mut theirs) = (
+                rows.values().map(|known| known.0).collect::<Vec<_>>(),
+                map.into_values().collect::<Vec<_>>(),
+            );
+            ours.sort_unstable();
+            theirs.sort_unstable();
+            prop_assert_eq!(ours, theirs);
+        }
+    }
+}
