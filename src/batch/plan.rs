@@ -1,5 +1,7 @@
 //! What is left to do: a pure function of the input's rows, the results so far, and the options.
 
+use rayon::prelude::*;
+
 use super::Index;
 use crate::results::record::{Progress, State, Step};
 use crate::validate::identity::Key;
@@ -37,12 +39,22 @@ pub struct Plan {
     pub work_of_user: Vec<u32>,
     /// How many rows have work.
     pub work: u64,
+    /// How many rows the results have in each state, by the state's place in [`State::ALL`].
+    pub states: [u64; 5],
+}
+
+/// Of what is known of a row, what decides.
+#[derive(Clone, Copy)]
+struct Standing {
+    state: State,
+    step: Option<Step>,
+    enabled: Option<bool>,
 }
 
 /// Decides for every row. `progress` tells what the results know.
 pub fn plan<'p>(
     index: &Index,
-    progress: impl Fn(Key) -> Option<&'p Progress>,
+    progress: impl Fn(Key) -> Option<&'p Progress> + Sync,
     options: Options,
 ) -> Plan {
     let mut plan = Plan {
@@ -50,32 +62,45 @@ pub fn plan<'p>(
         groups_at_work: vec![false; index.groups.len()],
         work_of_user: vec![0; index.users.len()],
         work: 0,
+        states: [0; 5],
     };
+    // each row is looked up but once, and on all cores: it is memory that is waited for
+    let standing = |known: &Progress| Standing {
+        state: known.state,
+        step: known.step,
+        enabled: known.enabled,
+    };
+    let standings: Vec<Option<Standing>> = (index.rows.par_iter())
+        .map(|row| progress(row.key()).map(standing))
+        .collect();
+    for known in standings.iter().flatten() {
+        plan.states[known.state as usize] += 1;
+    }
     let mut counted = 0;
     let mut blocked = vec![false; index.groups.len()];
     for group in index.blocked.keys() {
         blocked[*group as usize] = true;
     }
     if !options.retry_failed {
-        for row in &index.rows {
-            let failed = progress(row.key()).is_some_and(|p| p.state == State::Failed);
+        for (row, known) in index.rows.iter().zip(&standings) {
+            let failed = known.is_some_and(|known| known.state == State::Failed);
             if let (Some(group), true) = (row.group(), failed) {
                 blocked[group as usize] = true;
             }
         }
     }
-    for row in &index.rows {
+    for (row, known) in index.rows.iter().zip(standings) {
         let group = row.group().map(|g| g as usize);
         let held_back = group.is_some_and(|g| blocked[g]);
         let enabled = group.is_some_and(|g| index.groups[g].enabled());
-        let has_work = match progress(row.key()) {
+        let has_work = match known {
             None => true,
             Some(known) => has_work(known, held_back, enabled, options),
         };
         // a row that only waits for the others of its instance does not count: else a small limit would
         // pick it run after run and never come to the others
         let waits = group.is_some_and(|g| index.groups[g].size() > 1)
-            && progress(row.key())
+            && known
                 .is_some_and(|p| p.state == State::Partial && p.step == Some(Step::Authentication));
         let todo = match (has_work, options.limit) {
             (false, _) => Todo::Nothing,
@@ -95,7 +120,7 @@ pub fn plan<'p>(
     plan
 }
 
-fn has_work(known: &Progress, held_back: bool, enabled: bool, options: Options) -> bool {
+fn has_work(known: Standing, held_back: bool, enabled: bool, options: Options) -> bool {
     let as_far_as_asked = options.until.is_some_and(|until| known.step >= Some(until));
     match known.state {
         State::Sent => true,

@@ -135,7 +135,7 @@ impl<T: Transport> Engine<T> {
     /// A run that has not begun.
     pub fn new(parts: Parts<T>) -> Engine<T> {
         let users = Users::new(&parts.index, &parts.plan, &parts.prior, &parts.seen);
-        parts.tally.begin(&parts.index, &parts.prior);
+        parts.tally.begin(&parts.plan);
         Engine {
             client: parts.client,
             journal: parts.journal,

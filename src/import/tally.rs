@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::batch::Index;
+use crate::batch::plan::Plan;
 use crate::results::record::{State, Step};
-use crate::results::rows::Rows;
 
 /// When a run is going so wrong that it stops.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -36,11 +35,10 @@ pub struct Tally {
 
 impl Tally {
     /// Starts from where the results have the rows of the input.
-    pub fn begin(&self, index: &Index, prior: &Rows) {
-        for row in &index.rows {
-            if let Some((_, progress)) = prior.get(row.key()) {
-                self.moved(None, progress.state);
-            }
+    pub fn begin(&self, plan: &Plan) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        for (state, rows) in State::ALL.into_iter().zip(plan.states) {
+            *states.entry(state).or_default() += rows;
         }
     }
 

@@ -321,13 +321,16 @@ struct Ready {
 impl Ready {
     fn tally(&self) -> Tally {
         let tally = Tally::default();
-        tally.begin(&self.index, &self.prior);
+        tally.begin(&self.plan);
         tally
     }
 
     /// Rows that had failed before this run, by code, as far as `counts` says so of what is done with them.
     fn failures(&self, counts: impl Fn(Todo) -> bool) -> BTreeMap<String, u64> {
         let mut failures = BTreeMap::new();
+        if self.plan.states[State::Failed as usize] == 0 {
+            return failures;
+        }
         for (row, todo) in self.index.rows.iter().zip(&self.plan.todo) {
             if let Some((_, progress)) = self.prior.get(row.key())
                 && progress.state == State::Failed
