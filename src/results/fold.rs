@@ -163,7 +163,10 @@ fn latest(piece: &Piece) -> Result<Latest, Broken> {
         rows: Vec::new(),
         names: String::new(),
     };
-    let mut seen: HashSet<u128, BuildHasherDefault<DigestHasher>> = HashSet::default();
+    // a row leaves some six lines of some 400 bytes each
+    let rows = piece.bytes.len() / 2048;
+    let mut seen: HashSet<u128, BuildHasherDefault<DigestHasher>> =
+        HashSet::with_capacity_and_hasher(rows, BuildHasherDefault::default());
     let mut broken = None;
     // from the last to the first, so that the line that counts comes first; of broken ones, the first counts
     let mut end = piece.bytes.len();

@@ -42,27 +42,23 @@ struct OwnError<'a> {
 
 /// Reads a line as this tool writes it; `None` where it is not quite that, which is no verdict on it.
 pub(super) fn read(line: &[u8]) -> Option<Own<'_>> {
-    if !is_plain(line) {
-        return None;
-    }
     let mut rest = Rest(line);
     let own = rest.progress()?;
     rest.told()?;
     (rest.0 == b"}").then_some(own)
 }
 
-/// Whether every text in the line stands for itself: no escapes, nothing that has to be one, and UTF-8.
-fn is_plain(line: &[u8]) -> bool {
-    // without a branch, so that many bytes are looked at in one step
-    let unusual = |byte: u8| byte.wrapping_sub(b' ') >= 0x60 || byte == b'\\';
-    let any = line
-        .iter()
-        .fold(0, |any, byte| any | u8::from(unusual(*byte)));
-    if any == 0 {
-        return true;
-    }
-    let banned = |byte: &u8| *byte < b' ' || *byte == b'\\';
-    !line.iter().any(banned) && std::str::from_utf8(line).is_ok()
+/// Where the first of eight bytes stands that cannot be in a text of ASCII without escapes: a quote, a backslash, a
+/// control character, or a byte beyond ASCII. The lowest bit that is set is the highest of that byte.
+fn unusual(eight: [u8; 8]) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    let text = u64::from_le_bytes(eight);
+    // what is less than the byte in question borrows, from itself and then perhaps from the bytes behind it
+    let less_than = |text: u64, byte: u64| text.wrapping_sub(byte * ONES) & !text;
+    let quote = less_than(text ^ (u64::from(b'"') * ONES), 1);
+    let backslash = less_than(text ^ (u64::from(b'\\') * ONES), 1);
+    let control = less_than(text, u64::from(b' '));
+    (quote | backslash | control | text) & (0x80 * ONES)
 }
 
 impl<'a> Own<'a> {
@@ -78,7 +74,7 @@ impl<'a> Own<'a> {
 
     /// What the line says is known of its row.
     pub(super) fn progress(&self) -> Progress {
-        let id = |id: Option<&[u8]>| id.map(|id| Id::new(text(id)));
+        let id = |id: Option<&[u8]>| id.map(id_of);
         Progress {
             state: self.state,
             step: self.step,
@@ -103,9 +99,14 @@ impl<'a> Own<'a> {
     }
 }
 
-/// A text of a plain line: cut at quotes, which are bytes of their own in UTF-8.
+/// A text, which was found to be UTF-8 when it was read.
 fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+fn id_of(bytes: &[u8]) -> Id {
+    let uuid = bytes.as_array().and_then(hex::uuid);
+    uuid.map_or_else(|| Id::new(text(bytes)), Id::Uuid)
 }
 
 /// What is left of a line.
@@ -252,13 +253,44 @@ impl<'a> Rest<'a> {
         self.take(bytes).then_some(())
     }
 
-    /// A text and the quote at its end.
-    #[inline]
+    /// A text without escapes, and the quote at its end.
+    #[inline(always)]
     fn text(&mut self) -> Option<&'a [u8]> {
+        let (eights, last) = self.0.as_chunks::<8>();
+        for (at, eight) in eights.iter().enumerate() {
+            let unusual = unusual(*eight);
+            if unusual != 0 {
+                return self.text_from(8 * at + unusual.trailing_zeros() as usize / 8);
+            }
+        }
+        // as if control characters followed
+        let mut eight = [0; 8];
+        eight[..last.len()].copy_from_slice(last);
+        let usual = unusual(eight).trailing_zeros() as usize / 8;
+        self.text_from(8 * eights.len() + usual)
+    }
+
+    /// [`Rest::text`], of which so many bytes are usual ones.
+    #[inline(always)]
+    fn text_from(&mut self, usual: usize) -> Option<&'a [u8]> {
+        match self.0.split_at(usual) {
+            (text, [b'"', rest @ ..]) => {
+                self.0 = rest;
+                Some(text)
+            }
+            _ => self.unusual_text(),
+        }
+    }
+
+    /// [`Rest::text`], looked at byte by byte.
+    #[cold]
+    fn unusual_text(&mut self) -> Option<&'a [u8]> {
         let end = memchr(b'"', self.0)?;
-        let text = &self.0[..end];
-        self.0 = &self.0[end + 1..];
-        Some(text)
+        let (text, rest) = (&self.0[..end], &self.0[end + 1..]);
+        let banned = |byte: &u8| *byte < b' ' || *byte == b'\\';
+        let stands_for_itself = !text.iter().any(banned) && std::str::from_utf8(text).is_ok();
+        self.0 = rest;
+        stands_for_itself.then_some(text)
     }
 
     /// The id behind this key, where it is next.
@@ -269,8 +301,13 @@ impl<'a> Rest<'a> {
         }
         // nearly all are as long as a UUID, and need no search for their end
         if let Some((text, [b'"', rest @ ..])) = self.0.split_first_chunk::<36>() {
-            let quotes = |any, byte: &u8| any | u8::from(*byte == b'"');
-            if text.iter().fold(0, quotes) == 0 {
+            let unusual = |byte: u8| !(b' '..=0x7f).contains(&byte) || matches!(byte, b'"' | b'\\');
+            // without a branch, so that many bytes are looked at in one step
+            if text
+                .iter()
+                .fold(0, |any, byte| any | u8::from(unusual(*byte)))
+                == 0
+            {
                 self.0 = rest;
                 return Some(Some(text));
             }

@@ -24,7 +24,7 @@ pub(super) struct Piece {
 
 /// How much is read before a piece is cut. The larger it is, the more lines of a row find their last one in it, and
 /// the less of it is still in a core's cache when it is read.
-const PIECE: usize = 512 * 1024;
+const PIECE: usize = 1024 * 1024;
 
 impl<R: Read> Pieces<R> {
     pub(super) fn new(reader: R) -> Pieces<R> {

@@ -12,8 +12,8 @@ use crate::validate::identity::Key;
 #[derive(Debug, Default)]
 pub struct Rows {
     list: Vec<Row>,
-    /// Places in the list, found by the low half of the key: a digest needs no further hashing.
-    places: HashTable<u32>,
+    /// Places in the list, by their keys' marks.
+    places: HashTable<Place>,
 }
 
 #[derive(Debug)]
@@ -29,51 +29,66 @@ impl Row {
     }
 }
 
-fn hash(key: Key) -> u64 {
-    key.0 as u64
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// A part of the key, so that a table that grows need not look at the list.
+    mark: u32,
+    at: u32,
+}
+
+/// A digest needs no further hashing. Both ends count: the table takes its places from the one and tells
+/// neighbours apart by the other.
+fn hash(mark: u32) -> u64 {
+    u64::from(mark) << 32 | u64::from(mark)
+}
+
+fn mark(key: Key) -> u32 {
+    key.0 as u32
+}
+
+/// Whether a place is the row's of this key.
+fn is(list: &[Row], key: Key) -> impl Fn(&Place) -> bool {
+    move |place| place.mark == mark(key) && list[place.at as usize].key() == key
 }
 
 impl Rows {
-    fn place(&self, key: Key) -> Option<u32> {
-        let is_it = |place: &u32| self.list[*place as usize].key() == key;
-        self.places.find(hash(key), is_it).copied()
+    fn place(&self, key: Key) -> Option<usize> {
+        let found = self.places.find(hash(mark(key)), is(&self.list, key));
+        found.map(|place| place.at as usize)
     }
 
     /// What is known of a row, with its number at the time.
     pub fn get(&self, key: Key) -> Option<&(u64, Progress)> {
-        let place = self.place(key)?;
-        Some(&self.list[place as usize].known)
+        Some(&self.list[self.place(key)?].known)
     }
 
     /// Takes a row out.
     pub fn remove(&mut self, key: Key) -> Option<(u64, Progress)> {
-        let list = &self.list;
-        let is_it = |place: &u32| list[*place as usize].key() == key;
-        let entry = self.places.find_entry(hash(key), is_it).ok()?;
-        let (place, _) = entry.remove();
+        let entry = self.places.find_entry(hash(mark(key)), is(&self.list, key));
+        let (place, _) = entry.ok()?.remove();
         let nothing = (0, Progress::none());
-        let row = self.list.get_mut(place as usize)?;
+        let row = &mut self.list[place.at as usize];
         Some(std::mem::replace(&mut row.known, nothing))
     }
 
     /// Puts in what is known of a row now. Its place among those that ever came, and what was known before.
     pub fn insert(&mut self, key: Key, known: (u64, Progress)) -> (usize, Option<Progress>) {
         if let Some(place) = self.place(key) {
-            let place = place as usize;
             let before = std::mem::replace(&mut self.list[place].known, known);
             return (place, Some(before.1));
         }
-        let place = self.list.len();
+        let place = Place {
+            mark: mark(key),
+            // each takes more than a hundred bytes: there are never so many
+            at: u32::try_from(self.list.len()).unwrap_or(u32::MAX),
+        };
         self.list.push(Row {
             key: key.0.to_le_bytes(),
             known,
         });
-        let list = &self.list;
-        // each takes more than a hundred bytes: there are never so many
-        let number = u32::try_from(place).unwrap_or(u32::MAX);
-        self.places
-            .insert_unique(hash(key), number, |place| hash(list[*place as usize].key()));
-        (place, None)
+        let rehash = |place: &Place| hash(place.mark);
+        self.places.insert_unique(hash(place.mark), place, rehash);
+        (place.at as usize, None)
     }
 
     /// How many there are.
@@ -88,7 +103,7 @@ impl Rows {
 
     /// What is known of all of them, in no order.
     pub fn values(&self) -> impl Iterator<Item = &(u64, Progress)> {
-        let known = |place: &u32| &self.list[*place as usize].known;
+        let known = |place: &Place| &self.list[place.at as usize].known;
         self.places.iter().map(known)
     }
 
@@ -115,8 +130,8 @@ mod tests {
         fn as_a_map_would(steps in prop::collection::vec((any::<bool>(), 0..24_u128), 0..200)) {
             let (mut rows, mut map) = (Rows::default(), HashMap::new());
             for (number, (put, key)) in (0..).zip(steps) {
-                // half of them have the same low half
-                let key = Key(key << 60);
+                // most of them have a mark that another has too
+                let key = Key(key << 30);
                 if put {
                     let (_, before) = rows.insert(key, (number, Progress::none()));
                     prop_assert_eq!(before.is_some(), map.insert(key, number).is_some());
