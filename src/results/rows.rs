@@ -20,7 +20,8 @@ pub struct Rows {
 struct Row {
     /// In bytes: a number of this size would have the list padded.
     key: [u8; 16],
-    known: (u64, Progress),
+    /// Until it is taken out.
+    known: Option<(u64, Progress)>,
 }
 
 impl Row {
@@ -59,23 +60,21 @@ impl Rows {
 
     /// What is known of a row, with its number at the time.
     pub fn get(&self, key: Key) -> Option<&(u64, Progress)> {
-        Some(&self.list[self.place(key)?].known)
+        self.list[self.place(key)?].known.as_ref()
     }
 
     /// Takes a row out.
     pub fn remove(&mut self, key: Key) -> Option<(u64, Progress)> {
         let entry = self.places.find_entry(hash(mark(key)), is(&self.list, key));
         let (place, _) = entry.ok()?.remove();
-        let nothing = (0, Progress::none());
-        let row = &mut self.list[place.at as usize];
-        Some(std::mem::replace(&mut row.known, nothing))
+        self.list[place.at as usize].known.take()
     }
 
     /// Puts in what is known of a row now. Its place among those that ever came, and what was known before.
     pub fn insert(&mut self, key: Key, known: (u64, Progress)) -> (usize, Option<Progress>) {
         if let Some(place) = self.place(key) {
-            let before = std::mem::replace(&mut self.list[place].known, known);
-            return (place, Some(before.1));
+            let before = self.list[place].known.replace(known);
+            return (place, before.map(|(_, progress)| progress));
         }
         let place = Place {
             mark: mark(key),
@@ -84,7 +83,7 @@ impl Rows {
         };
         self.list.push(Row {
             key: key.0.to_le_bytes(),
-            known,
+            known: Some(known),
         });
         let rehash = |place: &Place| hash(place.mark);
         self.places.insert_unique(hash(place.mark), place, rehash);
@@ -101,15 +100,15 @@ impl Rows {
         self.places.is_empty()
     }
 
-    /// What is known of all of them, in no order.
+    /// What is known of all of them, in the order in which they came.
     pub fn values(&self) -> impl Iterator<Item = &(u64, Progress)> {
-        let known = |place: &Place| &self.list[place.at as usize].known;
-        self.places.iter().map(known)
+        self.list.iter().filter_map(|row| row.known.as_ref())
     }
 
-    /// What is known of the row at this place, taken out or not.
-    pub(super) fn at(&self, place: usize) -> &Progress {
-        &self.list[place].known.1
+    /// What is known of the row at this place, unless it was taken out.
+    pub(super) fn at(&self, place: usize) -> Option<&Progress> {
+        let (_, progress) = self.list.get(place)?.known.as_ref()?;
+        Some(progress)
     }
 }
 

@@ -103,7 +103,7 @@ impl Sightings {
     /// The end users that the rows and what was heard of them tell of.
     pub(super) fn users(&self, rows: &Rows) -> DigestMap<SeenUser> {
         let last = self.last.iter().enumerate();
-        let last = last.map(|(place, sighting)| (*sighting, rows.at(place)));
+        let last = last.filter_map(|(place, sighting)| Some((*sighting, rows.at(place)?)));
         let earlier = self.taken_back.iter();
         let mut lines: Vec<_> = last
             .chain(earlier.map(|(sighting, progress)| (*sighting, progress)))
