@@ -8,8 +8,9 @@ use serde_json::{Map, Value};
 
 use super::durations::Durations;
 use super::reasons::{Gathered, Reasons};
-use crate::results::fold::{FoldError, Known, read_lines};
+use crate::results::fold::FoldError;
 use crate::results::line::RowLine;
+use crate::results::lines::{Known, read_lines};
 use crate::results::record::{Header, Id, RowError, State, Step};
 use crate::results::run::{Event, RunLine};
 use crate::validate::identity::DigestMap;

@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
-use std::io::{self, BufRead, Read};
+use std::io::{self, Read};
 use std::ops::Range;
 
 use memchr::memrchr;
 
-use super::line::{Change, RowLine, read_line, read_wanted_line};
+use super::line::{Change, read_wanted_line};
 use super::pieces::{Piece, Pieces};
 use super::record::{Header, Progress, VERSION};
 use super::rows::Rows;
-use super::run::{RunLine, read_run};
+use super::run::read_run;
 use super::seen::{SeenUser, Sightings};
 use crate::ordered;
 use crate::validate::identity::{DigestHasher, DigestMap, Key};
@@ -211,83 +211,18 @@ fn torn(rest: &[u8], alone: bool) -> Result<u64, FoldError> {
     Ok(rest.len() as u64)
 }
 
-/// One line of a results file.
-#[derive(Debug)]
-pub enum Known {
-    /// The first one.
-    Header(Header),
-    /// A change of a row.
-    Row(RowLine),
-    /// What a run says of itself.
-    Run(RunLine),
-}
-
-/// Where a results file ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ends {
-    /// How many bytes are whole lines.
-    pub whole: u64,
-    /// How many bytes of a torn last line follow.
-    pub torn: u64,
-}
-
-/// Reads all lines, one at a time, and has `hear` told of each; for the rest, as [`fold_from`].
-///
-/// # Errors
-/// Outside: the file cannot be read. Inside: the first line that is neither whole nor torn.
-pub fn read_lines(
-    mut reader: impl BufRead,
-    mut hear: impl FnMut(Known),
-) -> io::Result<Result<Ends, FoldError>> {
-    let mut ends = Ends::default();
-    let mut line = Vec::new();
-    let mut number = 0;
-    loop {
-        line.clear();
-        let length = reader.read_until(b'\n', &mut line)?;
-        if line.pop_if(|end| *end == b'\n').is_none() {
-            ends.torn = length as u64;
-            // a file that never was a results file must not be taken for one with a torn header
-            let foreign = number == 0 && !is_torn_header(&line);
-            return Ok(if foreign {
-                Err(FoldError::Foreign("it has no end"))
-            } else {
-                Ok(ends)
-            });
-        }
-        number += 1;
-        match known(number, &line) {
-            Ok(known) => hear(known),
-            Err(error) => return Ok(Err(error)),
-        }
-        ends.whole += length as u64;
-    }
-}
-
-fn known(number: usize, line: &[u8]) -> Result<Known, FoldError> {
-    if number == 1 {
-        return read_header(line).map(Known::Header);
-    }
-    match read_line(line) {
-        Ok(row) => Ok(Known::Row(row)),
-        Err(cause) => match read_run(line) {
-            Some(run) => Ok(Known::Run(run)),
-            None => Err(FoldError::Line {
-                line: number,
-                cause,
-            }),
-        },
-    }
-}
-
 /// Whether a first line without its end is the beginning of a header, or nothing.
-fn is_torn_header(line: &[u8]) -> bool {
+pub(super) fn is_torn_header(line: &[u8]) -> bool {
     const START: &[u8] = br#"{"type":"batch""#;
     let text = line.strip_suffix_nuls();
     text.starts_with(START) || START.starts_with(text)
 }
 
-fn read_header(line: &[u8]) -> Result<Header, FoldError> {
+/// Reads the first line.
+///
+/// # Errors
+/// Why this is not the header of a results file that this tool can read.
+pub(super) fn read_header(line: &[u8]) -> Result<Header, FoldError> {
     let header: Header = serde_json::from_slice(line).map_err(|error| foreign(&error))?;
     if header.r#type != "batch" {
         return Err(FoldError::Foreign("its type is another"));

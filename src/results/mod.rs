@@ -20,6 +20,7 @@ pub mod fold;
 mod hex;
 pub mod journal;
 pub mod line;
+pub mod lines;
 mod own;
 mod pieces;
 pub mod record;
