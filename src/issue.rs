@@ -178,16 +178,27 @@ impl Problem {
 
 /// A [`Problem`] at its place in the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Issue {
+pub struct Issue<'p> {
     /// The data row, counted from 1; 0 for the header or the file as a whole.
     pub row: u64,
     /// The physical line on which the row starts, counted from 1.
     pub line: u64,
     /// What is wrong.
-    pub problem: Problem,
+    pub problem: Cow<'p, Problem>,
 }
 
-impl fmt::Display for Issue {
+impl Issue<'_> {
+    /// The issue, with a problem of its own.
+    pub fn to_static(&self) -> Issue<'static> {
+        Issue {
+            row: self.row,
+            line: self.line,
+            problem: Cow::Owned(Problem::clone(&self.problem)),
+        }
+    }
+}
+
+impl fmt::Display for Issue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.row == 0 {
             write!(f, "line {}", self.line)?;

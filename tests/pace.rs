@@ -111,7 +111,7 @@ impl AppendFile for SlowDisk {
 struct Nobody;
 
 impl Listener for Nobody {
-    fn issue(&mut self, issue: &Issue) -> io::Result<()> {
+    fn issue(&mut self, issue: &Issue<'_>) -> io::Result<()> {
         panic!("{issue}");
     }
     fn row(&mut self, _raw: &[u8], _valid: bool) -> io::Result<()> {

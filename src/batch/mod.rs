@@ -119,7 +119,7 @@ impl IndexBuilder {
                 standing,
                 enabled,
             } => {
-                let group = match standing.instance {
+                let group = match standing.instance() {
                     None => NONE,
                     Some(Instance::Of(first)) => index.rows[first as usize].group,
                     Some(Instance::New) => {

@@ -5,10 +5,13 @@
 //! keywords that can be understood, each in a form that today's drafts agree on, with a remark for
 //! whatever was left out; then it is compiled once. A `$ref` is followed only inside the schema itself.
 
+use std::sync::OnceLock;
+
 use hashbrown::HashMap;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value, json};
 
+use super::fields::Fields;
 use crate::json::Tree;
 use crate::json::instance::{Instance, RowJson};
 
@@ -16,6 +19,7 @@ use crate::json::instance::{Instance, RowJson};
 #[derive(Debug)]
 pub struct Schema {
     validator: Option<Validator<RowJson>>,
+    fields: OnceLock<Option<Fields>>,
     /// By dotted path; and whether that is the name of a field, dots and all.
     places: HashMap<String, (Types, bool)>,
     names: Vec<String>,
@@ -120,6 +124,7 @@ impl Schema {
         let validator = if empty { None } else { Some(build(&clean)?) };
         Ok(Schema {
             validator,
+            fields: OnceLock::new(),
             places,
             names,
             closed,
@@ -132,6 +137,14 @@ impl Schema {
     /// The compiled schema; `None` for `{}`, which says nothing.
     pub fn validator(&self) -> Option<&Validator<RowJson>> {
         self.validator.as_ref()
+    }
+
+    /// What the schema says of each field by itself; `None` where it says more than that and which fields an
+    /// object must have and may have.
+    pub fn fields(&self) -> Option<&Fields> {
+        self.fields
+            .get_or_init(|| Fields::of(&self.reduced, self.closed))
+            .as_ref()
     }
 
     /// Whether a value that is not a row's is valid. Rows are checked where they stand.
@@ -165,7 +178,7 @@ impl Schema {
     }
 }
 
-fn build(schema: &Value) -> Result<Validator<RowJson>, String> {
+pub(super) fn build(schema: &Value) -> Result<Validator<RowJson>, String> {
     let options = || {
         jsonschema::options_for::<RowJson>()
             .with_draft(Draft::Draft7)

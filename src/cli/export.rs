@@ -14,7 +14,7 @@ use super::load::{Loaded, RowAt, load};
 use super::printer::Printer;
 use crate::files::WholeFile;
 use crate::input::cells::{self, Column, Place};
-use crate::input::fields::Field;
+use crate::input::fields::{Field, Texts};
 use crate::input::row::Row;
 use crate::issue::Problem;
 use crate::report::export::{COLUMNS, Export, Exported, INVALID, Layout, PENDING};

@@ -1,5 +1,6 @@
 //! Reading and checking an input: what `validate` and `import` have in common.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
@@ -51,7 +52,7 @@ pub struct Outcome {
 /// Told of everything found.
 pub trait Listener {
     /// An issue.
-    fn issue(&mut self, issue: &Issue) -> io::Result<()>;
+    fn issue(&mut self, issue: &Issue<'_>) -> io::Result<()>;
     /// Where the row stands that is told of next.
     fn place(&mut self, _row: u64, _line: u64) {}
     /// A row, valid or not, as it stands in the file.
@@ -77,7 +78,7 @@ pub fn load(input: &Path, format: Option<FormatArg>, shared: &Shared) -> Result<
         Ok(opened) => opened,
         Err(error) => return of_open_error(error, catalog, fingerprint),
     };
-    let mut blocks = Blocks::new(opened.reader, opened.format);
+    let mut blocks = Blocks::new(opened.reader, opened.format).expecting(opened.text_size);
     let mut loaded = Loaded {
         catalog,
         layout: Arc::new(Layout::of_json_lines(mapping.clone())),
@@ -216,7 +217,7 @@ impl Loaded {
         };
         for problem in &self.problems {
             *outcome.issues.entry(problem.code).or_default() += 1;
-            let problem = problem.clone();
+            let problem = Cow::Borrowed(problem);
             listener
                 .issue(&Issue {
                     row: 0,
@@ -235,13 +236,14 @@ impl Loaded {
             builder.add(&verdict);
             last = (verdict.row, verdict.line);
             let problems = match verdict.judgement {
-                Judgement::Valid { .. } => Vec::new(),
+                Judgement::Valid { .. } => &[],
                 Judgement::Invalid { problems, .. } => problems,
             };
             let valid = problems.is_empty();
             for problem in problems {
                 *issues.entry(problem.code).or_default() += 1;
                 let (row, line) = (verdict.row, verdict.line);
+                let problem = Cow::Borrowed(problem);
                 listener
                     .issue(&Issue { row, line, problem })
                     .map_err(Stopped::Listener)?;
@@ -256,7 +258,7 @@ impl Loaded {
             }
             Err(Stopped::Listener(error)) => return Err(cannot_write(error)),
             Err(Stopped::Reading(error)) => {
-                let problem = unreadable(&error)?;
+                let problem = Cow::Owned::<Problem>(unreadable(&error)?);
                 *outcome.issues.entry(problem.code).or_default() += 1;
                 outcome.broken = true;
                 let (row, line) = last;

@@ -101,7 +101,7 @@ impl Output<'_> {
 }
 
 impl Listener for Output<'_> {
-    fn issue(&mut self, issue: &Issue) -> io::Result<()> {
+    fn issue(&mut self, issue: &Issue<'_>) -> io::Result<()> {
         if self.listed < self.most {
             self.listed += 1;
             self.printer.result(&issue.to_string());

@@ -12,7 +12,7 @@ use crate::batch::Index;
 use crate::batch::plan::{Plan, Todo};
 use crate::catalog::Catalog;
 use crate::input::blocks::Blocks;
-use crate::input::fields::Field;
+use crate::input::fields::{Field, Texts};
 use crate::input::layout::Layout;
 use crate::input::open::{Fingerprint, Format, open};
 use crate::input::records::{At, for_each_row};

@@ -6,6 +6,7 @@
 //! goes on at the next physical line, so that one bad row does not hide those after it.
 
 use std::io::{self, Read};
+use std::ops::Range;
 
 use memchr::{memchr, memchr2, memrchr};
 use zeroize::Zeroizing;
@@ -34,6 +35,7 @@ pub struct Blocks<R> {
     pending: Zeroizing<Vec<u8>>,
     line: u64,
     ended: bool,
+    expected: Option<u64>,
     /// Inside an over-long line whose end has not been seen.
     skipping: bool,
     /// Memory of blocks that have been dealt with, for those to come.
@@ -57,9 +59,21 @@ impl<R: Read> Blocks<R> {
             pending: Zeroizing::new(Vec::new()),
             line: 1,
             ended: false,
+            expected: None,
             skipping: false,
             spare: Vec::new(),
         }
+    }
+
+    /// Says how many bytes there will be, where that is known.
+    pub fn expecting(mut self, bytes: Option<u64>) -> Blocks<R> {
+        self.expected = bytes;
+        self
+    }
+
+    /// How many bytes there will be, where that is known.
+    pub fn expected(&self) -> Option<u64> {
+        self.expected
     }
 
     /// Takes a block's memory back. What stands in it is overwritten by what is read next, and wiped at last.
@@ -154,6 +168,10 @@ impl<R: Read> Blocks<R> {
         if self.delimiter.is_none() {
             return (memrchr(b'\n', &self.pending).map_or(0, |at| at + 1), false);
         }
+        // no record of it can be too long, so that only the last end counts
+        if self.pending.len() <= MAX_RECORD {
+            return self.last_end_of_short();
+        }
         let mut scan = Scan::new(&self.pending, self.delimiter);
         let mut last = 0;
         while let Some(end) = scan.next_end() {
@@ -166,6 +184,21 @@ impl<R: Read> Blocks<R> {
         (last, scan.quoted)
     }
 
+    /// [`Blocks::last_end`], from one quote to the next rather than from line to line.
+    fn last_end_of_short(&self) -> (usize, bool) {
+        let mut scan = Scan::new(&self.pending, self.delimiter);
+        let mut outside = Vec::new();
+        while let Some(run) = scan.next_outside() {
+            outside.push(run);
+        }
+        let end = |run: Range<usize>| {
+            let found = memrchr(b'\n', &self.pending[run.clone()])?;
+            Some(run.start + found + 1)
+        };
+        let last = outside.into_iter().rev().find_map(end).unwrap_or(0);
+        (last, scan.quoted)
+    }
+
     fn fill(&mut self) -> io::Result<()> {
         let held = self.pending.len();
         let want = self.target.max(64);
@@ -175,19 +208,11 @@ impl<R: Read> Blocks<R> {
             larger.extend_from_slice(&self.pending);
             self.pending = larger;
         }
-        self.pending.resize(held + want, 0);
-        let mut filled = held;
-        let read = loop {
-            match self.reader.read(&mut self.pending[filled..]) {
-                Ok(0) => break Ok(()),
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => break Err(error),
-            }
-        };
-        self.pending.truncate(filled);
-        self.ended = read.is_ok() && filled < held + want;
-        read
+        let read = (&mut self.reader)
+            .take(want as u64)
+            .read_to_end(&mut self.pending);
+        self.ended = read.as_ref().is_ok_and(|count| *count < want);
+        read.map(|_| ())
     }
 
     fn cut(&mut self, end: usize, broken: Option<Code>) -> Block {
@@ -246,6 +271,47 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// The next run of bytes outside quotes; behind the last, `quoted` says whether a quote is open.
+    fn next_outside(&mut self) -> Option<Range<usize>> {
+        if self.quoted {
+            self.quoted = !self.close();
+        }
+        if self.quoted || self.at == self.bytes.len() {
+            return None;
+        }
+        let start = self.at;
+        while let Some(found) = memchr(b'"', &self.bytes[self.at..]) {
+            let at = self.at + found;
+            self.at = at + 1;
+            if self.opens(at) {
+                self.quoted = true;
+                return Some(start..at);
+            }
+        }
+        self.at = self.bytes.len();
+        Some(start..self.at)
+    }
+
+    /// Goes on behind the quote that closes what is open; whether there is one.
+    fn close(&mut self) -> bool {
+        while let Some(found) = memchr(b'"', &self.bytes[self.at..]) {
+            self.at += found + 1;
+            if self.bytes.get(self.at) != Some(&b'"') {
+                return true;
+            }
+            self.at += 1;
+        }
+        self.at = self.bytes.len();
+        false
+    }
+
+    /// Whether a quote, where none is open, opens a field: only at the field's very start; elsewhere it is a plain
+    /// character.
+    fn opens(&self, at: usize) -> bool {
+        let before = at.checked_sub(1).map(|at| self.bytes[at]);
+        before.is_none_or(|b| Some(b) == self.delimiter || b == b'\n' || b == b'\r')
+    }
+
     fn quoted_at_end(mut self) -> bool {
         while self.next_end().is_some() {}
         self.quoted
@@ -253,26 +319,19 @@ impl<'a> Scan<'a> {
 
     /// The offset just after the newline that ends the next record.
     fn next_end(&mut self) -> Option<usize> {
-        let Some(delimiter) = self.delimiter else {
+        if self.delimiter.is_none() {
             let found = memchr(b'\n', &self.bytes[self.at..])?;
             self.at += found + 1;
             return Some(self.at);
-        };
+        }
         loop {
-            let rest = &self.bytes[self.at..];
             if self.quoted {
-                let Some(found) = memchr(b'"', rest) else {
-                    self.at = self.bytes.len();
+                self.quoted = !self.close();
+                if self.quoted {
                     return None;
-                };
-                if rest.get(found + 1) == Some(&b'"') {
-                    self.at += found + 2;
-                } else {
-                    self.at += found + 1;
-                    self.quoted = false;
                 }
-                continue;
             }
+            let rest = &self.bytes[self.at..];
             let Some(found) = memchr2(b'\n', b'"', rest) else {
                 self.at = self.bytes.len();
                 return None;
@@ -282,11 +341,7 @@ impl<'a> Scan<'a> {
             if rest[found] == b'\n' {
                 return Some(self.at);
             }
-            // a quote opens a field only at the field's very start; elsewhere it is a plain character
-            let before = at.checked_sub(1).map(|i| self.bytes[i]);
-            if before.is_none_or(|b| b == delimiter || b == b'\n' || b == b'\r') {
-                self.quoted = true;
-            }
+            self.quoted = self.opens(at);
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::fields::{Field, Target};
 use super::layout::Layout;
 use super::open::Format;
-use super::{cut, records};
+use super::{cut, lines};
 use crate::json::parse::parse;
 use crate::json::{Kind, Tree};
 
@@ -131,7 +131,7 @@ pub fn values(raw: &[u8], format: Format, places: &[&Place]) -> Result<Vec<Value
         let value = |(number, place): (usize, &&Place)| match place {
             Place::Cell(_) => Ok(Value::Null),
             Place::Path(path) => {
-                let found = records::lookup(&tree, object, path)
+                let found = lines::lookup(&tree, object, path)
                     .and_then(|(parent, name)| tree.child(parent, name));
                 match found.map(|found| (found, tree.kind(found))) {
                     Some((_, Kind::Object(_) | Kind::Array(_))) => Err(number),

@@ -8,10 +8,11 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use csv::ByteRecord;
-use memchr::{memchr, memchr_iter, memchr2};
+use memchr::memchr_iter;
 
 use super::blocks::count_newlines;
 use super::open::Format;
+use super::stops::Stops;
 
 /// Where a record stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,27 +26,68 @@ pub struct At {
 /// The records of one block.
 pub struct Records<'b> {
     bytes: &'b [u8],
-    delimiter: u8,
     format: Format,
     /// The whole block as text, if it is text and its lines end as most files' do.
     plain: Option<&'b str>,
     at: usize,
     line: u64,
-    cells: Vec<Cow<'b, str>>,
+    delimiter: u8,
+    stops: Stops<'b>,
+    lent: Vec<&'b str>,
+    copied: Vec<Cow<'b, str>>,
+}
+
+/// The cells of a record.
+#[derive(Clone, Copy)]
+pub enum Cells<'r, 'b> {
+    /// As they stand in the block.
+    Lent(&'r [&'b str]),
+    /// Some of them copied.
+    Copied(&'r [Cow<'b, str>]),
+}
+
+impl<'r, 'b> Cells<'r, 'b> {
+    /// How many there are.
+    pub fn count(self) -> usize {
+        match self {
+            Cells::Lent(cells) => cells.len(),
+            Cells::Copied(cells) => cells.len(),
+        }
+    }
+
+    /// The text of a column.
+    pub fn text(self, column: usize) -> Option<&'r str> {
+        match self {
+            Cells::Lent(cells) => cells.get(column).copied(),
+            Cells::Copied(cells) => cells.get(column).map(Cow::as_ref),
+        }
+    }
+
+    /// The cell of a column.
+    pub fn get(self, column: usize) -> Option<Cow<'b, str>> {
+        match self {
+            Cells::Lent(cells) => cells.get(column).map(|cell| Cow::Borrowed(*cell)),
+            Cells::Copied(cells) => cells.get(column).cloned(),
+        }
+    }
 }
 
 impl<'b> Records<'b> {
     /// The records of `bytes`, which begin on `line`.
     pub fn new(bytes: &'b [u8], format: Format, line: u64) -> Records<'b> {
-        let lone_return = memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n'));
+        let mut returns = memchr_iter(b'\r', bytes);
+        let lone_return = returns.any(|at| bytes.get(at + 1) != Some(&b'\n'));
+        let delimiter = format.delimiter().unwrap_or(b',');
         Records {
             bytes,
-            delimiter: format.delimiter().unwrap_or(b','),
             format,
             plain: std::str::from_utf8(bytes).ok().filter(|_| !lone_return),
             at: 0,
             line,
-            cells: Vec::new(),
+            delimiter,
+            stops: Stops::new(bytes, delimiter),
+            lent: Vec::new(),
+            copied: Vec::new(),
         }
     }
 
@@ -55,7 +97,8 @@ impl<'b> Records<'b> {
     }
 
     /// The next record: where it stands and, unless it is not text, its cells. Blank lines are no records.
-    pub fn next_record(&mut self) -> Option<(At, Option<&[Cow<'b, str>]>)> {
+    pub fn next_record(&mut self) -> Option<(At, Option<Cells<'_, 'b>>)> {
+        let from = self.at;
         while let Some(end @ (b'\n' | b'\r')) = self.bytes.get(self.at) {
             self.line += u64::from(*end == b'\n');
             self.at += 1;
@@ -63,61 +106,124 @@ impl<'b> Records<'b> {
         if self.at >= self.bytes.len() {
             return None;
         }
+        if self.at != from {
+            self.stops.go_to(self.at);
+        }
         let (start, line) = (self.at, self.line);
-        self.cells.clear();
-        let text = match self.plain.and_then(|text| self.cut(text)) {
-            Some(()) => true,
-            None => self.parse(start, line),
+        let cells = if self.lend().is_some() {
+            Some(Cells::Lent(&self.lent))
+        } else {
+            self.stops.go_to(start);
+            let is_text = self.copy().is_some() || {
+                let is_text = self.parse(start, line);
+                self.stops.go_to(self.at);
+                is_text
+            };
+            is_text.then_some(Cells::Copied(&self.copied))
         };
         let bytes = start..trimmed(self.bytes, start, self.at);
-        Some((At { line, bytes }, text.then_some(&self.cells)))
+        Some((At { line, bytes }, cells))
     }
 
-    /// Cuts a plain record; `None` where it is not plain: it is not read past then.
-    fn cut(&mut self, text: &'b str) -> Option<()> {
-        let (mut at, mut line) = (self.at, self.line);
+    /// Cuts a plain record of which no cell has to be copied.
+    fn lend(&mut self) -> Option<()> {
+        let mut cells = std::mem::take(&mut self.lent);
+        cells.clear();
+        let end = self.cut(&mut cells, |cell, doubled| (!doubled).then_some(cell));
+        self.lent = cells;
+        (self.at, self.line) = end?;
+        Some(())
+    }
+
+    /// Cuts a plain record in which quotes are doubled.
+    fn copy(&mut self) -> Option<()> {
+        let mut cells = std::mem::take(&mut self.copied);
+        cells.clear();
+        let end = self.cut(&mut cells, |cell, doubled| {
+            Some(match doubled {
+                true => Cow::Owned(cell.replace("\"\"", "\"")),
+                false => Cow::Borrowed(cell),
+            })
+        });
+        self.copied = cells;
+        (self.at, self.line) = end?;
+        Some(())
+    }
+
+    /// Cuts a plain record and says where the next one begins, and on which line; `None` where it is not plain, or
+    /// `cell` has no use for one of its cells.
+    fn cut<C>(
+        &mut self,
+        cells: &mut Vec<C>,
+        make: impl Fn(&'b str, bool) -> Option<C>,
+    ) -> Option<(usize, u64)> {
+        let text = self.plain?;
+        let bytes = text.as_bytes();
+        // in a copy, so that it stays in registers
+        let mut stops = self.stops;
+        let (mut start, mut line) = (self.at, self.line);
         loop {
-            let (cell, end) = if self.bytes.get(at) == Some(&b'"') {
-                let (cell, end) = quoted(text, at + 1)?;
-                line += count_newlines(&self.bytes[at..end]);
-                (cell, end)
-            } else {
-                let rest = &self.bytes[at..];
-                let length = memchr2(self.delimiter, b'\n', rest).unwrap_or(rest.len());
-                (Cow::Borrowed(&text[at..at + length]), at + length)
-            };
-            match self.bytes.get(end) {
-                Some(b'\n') => {
-                    let cell = match cell {
-                        Cow::Borrowed(cell) if self.bytes[end - 1] == b'\r' => {
-                            Cow::Borrowed(cell.strip_suffix('\r').unwrap_or(cell))
-                        }
-                        cell => cell,
-                    };
-                    self.cells.push(cell);
-                    (self.at, self.line) = (end + 1, line + 1);
-                    return Some(());
-                }
-                Some(b'\r') if self.bytes.get(end + 1) == Some(&b'\n') => {
-                    self.cells.push(cell);
-                    (self.at, self.line) = (end + 2, line + 1);
-                    return Some(());
-                }
-                None => {
-                    self.cells.push(cell);
-                    (self.at, self.line) = (end, line);
-                    return Some(());
-                }
-                Some(next) if *next == self.delimiter => self.cells.push(cell),
-                Some(_) => return None,
+            let mut stop = stops.pass();
+            // most cells stand without quotes and before another one
+            if let Some(at) = stop
+                && bytes[at] == self.delimiter
+            {
+                cells.push(make(&text[start..at], false)?);
+                start = at + 1;
+                continue;
             }
-            at = end + 1;
+            let quoted = bytes.get(start) == Some(&b'"');
+            let (mut cell, mut doubled) = ("", false);
+            if quoted {
+                let end = loop {
+                    let at = stops.pass()?;
+                    match bytes[at] {
+                        b'\n' => line += 1,
+                        b'"' if bytes.get(at + 1) == Some(&b'"') => {
+                            doubled = true;
+                            stops.pass();
+                        }
+                        b'"' => break at,
+                        _ => {}
+                    }
+                };
+                cell = &text[start + 1..end];
+                start = end + 1;
+                stop = stops.pass();
+            }
+            // within a cell, a quote stands for itself
+            while let Some(at) = stop
+                && bytes[at] == b'"'
+                && !quoted
+            {
+                stop = stops.pass();
+            }
+            let end = stop.unwrap_or(bytes.len());
+            let mut rest = &text[start..end];
+            let ends = stop.is_none_or(|at| bytes[at] == b'\n');
+            if ends && stop.is_some() {
+                rest = rest.strip_suffix('\r').unwrap_or(rest);
+            }
+            if !quoted {
+                cell = rest;
+            } else if !rest.is_empty() {
+                return None;
+            }
+            cells.push(make(cell, doubled)?);
+            if ends {
+                self.stops = stops;
+                return Some(match stop {
+                    Some(at) => (at + 1, line + 1),
+                    None => (end, line),
+                });
+            }
+            start = end + 1;
         }
     }
 
     /// Has the csv crate parse one record; whether it is text.
     fn parse(&mut self, start: usize, line: u64) -> bool {
-        self.cells.clear();
+        self.copied.clear();
         let mut record = ByteRecord::new();
         // the csv crate would take a byte order mark off here and count on without it
         let mark = "\u{feff}".as_bytes();
@@ -135,33 +241,12 @@ impl<'b> Records<'b> {
         self.line = line + count_newlines(&self.bytes[start..self.at]);
         for cell in &record {
             match std::str::from_utf8(cell) {
-                Ok(cell) => self.cells.push(Cow::Owned(cell.to_owned())),
+                Ok(cell) => self.copied.push(Cow::Owned(cell.to_owned())),
                 Err(_) => return false,
             }
         }
         true
     }
-}
-
-/// The cell that begins just after an opening quote, and where its closing quote ends.
-fn quoted(text: &str, start: usize) -> Option<(Cow<'_, str>, usize)> {
-    let bytes = text.as_bytes();
-    let (mut at, mut doubled) = (start, false);
-    loop {
-        at += memchr(b'"', &bytes[at..])?;
-        if bytes.get(at + 1) != Some(&b'"') {
-            break;
-        }
-        doubled = true;
-        at += 2;
-    }
-    let cell = &text[start..at];
-    let cell = if doubled {
-        Cow::Owned(cell.replace("\"\"", "\""))
-    } else {
-        Cow::Borrowed(cell)
-    };
-    Some((cell, at + 1))
 }
 
 /// A reader of the dialect that [`super::blocks`] cuts by.
@@ -210,11 +295,16 @@ mod tests {
         out
     }
 
+    fn texts(cells: Cells<'_, '_>) -> Vec<String> {
+        let cell = |column| cells.get(column).map(Cow::into_owned);
+        (0..cells.count()).map_while(cell).collect()
+    }
+
     fn ours(bytes: &[u8]) -> Vec<(At, Option<Vec<String>>)> {
         let mut records = Records::new(bytes, Format::Csv, 7);
         let mut out = Vec::new();
         while let Some((at, cells)) = records.next_record() {
-            let cells = cells.map(|cells| cells.iter().map(|c| c.to_string()).collect());
+            let cells = cells.map(|cells| texts(cells));
             out.push((at, cells));
         }
         out
@@ -226,14 +316,13 @@ mod tests {
         let mut records = Records::new(bytes, Format::Csv, 1);
         let (at, cells) = records.next_record().unwrap();
         assert_eq!((at.line, at.bytes), (1, 0..12));
-        let cells = cells.unwrap();
+        let Some(Cells::Lent(cells)) = cells else {
+            panic!("copied");
+        };
         assert_eq!(cells, ["a", "b,\nc", "\u{e4}", ""]);
-        assert!(cells.iter().all(|cell| matches!(cell, Cow::Borrowed(_))));
         let (at, cells) = records.next_record().unwrap();
-        assert_eq!(
-            (at.line, cells.unwrap()),
-            (4, &["d\"e", "", "f"].map(Cow::from)[..])
-        );
+        assert_eq!(at.line, 4);
+        assert_eq!(texts(cells.unwrap()), ["d\"e", "", "f"]);
         assert!(records.next_record().is_none());
     }
 

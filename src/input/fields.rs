@@ -67,6 +67,12 @@ impl Field {
     }
 }
 
+/// A row, as far as its plain fields go, however it is kept.
+pub trait Texts {
+    /// The text of a plain field; `None` where it is absent or empty.
+    fn text(&self, field: Field) -> Option<&str>;
+}
+
 /// What a column or key fills.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Target {

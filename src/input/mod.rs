@@ -12,10 +12,13 @@ pub mod cells;
 mod cut;
 pub mod fields;
 pub mod layout;
+pub(crate) mod lines;
 pub mod mapping;
 pub mod open;
 pub mod records;
 pub mod row;
+pub mod shapes;
+mod stops;
 
 /// What is wrong with a TOML text, and on which line; the line itself is not shown, since it may hold a
 /// secret constant.

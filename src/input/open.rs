@@ -84,6 +84,8 @@ pub struct Opened {
     pub format: Format,
     /// Bytes of the file as it lies on disk, where known: for the progress bar.
     pub size: Option<u64>,
+    /// Bytes of the text, where known.
+    pub text_size: Option<u64>,
 }
 
 const MAGIC_GZIP: &[u8] = &[0x1f, 0x8b];
@@ -117,7 +119,8 @@ pub fn open(path: &Path, format: Option<Format>) -> Result<Opened, OpenError> {
             name: path.display().to_string(),
         });
     }
-    let (start, text) = peek(decompress(raw)?)?;
+    let (text, compressed) = decompress(raw)?;
+    let (start, text) = peek(text)?;
     refuse_other_encodings(&start)?;
     let skip = if start.starts_with(BOM_UTF8) {
         BOM_UTF8.len()
@@ -134,6 +137,7 @@ pub fn open(path: &Path, format: Option<Format>) -> Result<Opened, OpenError> {
         reader: Box::new(text),
         format,
         size,
+        text_size: size.filter(|_| !compressed),
     })
 }
 
@@ -153,20 +157,22 @@ pub fn format_of(path: &Path) -> Option<Format> {
     }
 }
 
-/// Goes by the first bytes rather than the name, so that a renamed or piped file works too.
-fn decompress(raw: Box<dyn Read + Send>) -> Result<Box<dyn Read + Send>, OpenError> {
+/// The text, and whether it was compressed. Goes by the first bytes rather than the name, so that a renamed or piped
+/// file works too.
+fn decompress(raw: Box<dyn Read + Send>) -> Result<(Box<dyn Read + Send>, bool), OpenError> {
     let (start, raw) = peek(raw)?;
     let (gzip, zstd) = (start.starts_with(MAGIC_GZIP), start.starts_with(MAGIC_ZSTD));
     let raw = io::Cursor::new(start).chain(raw);
     let buffered = |raw| BufReader::with_capacity(BUFFER, raw);
-    Ok(if gzip {
+    let text: Box<dyn Read + Send> = if gzip {
         Box::new(flate2::bufread::MultiGzDecoder::new(buffered(raw)))
     } else if zstd {
         Box::new(zstd::stream::read::Decoder::with_buffer(buffered(raw))?)
     } else {
         // read in large pieces as it is: a buffer would only copy
         Box::new(raw)
-    })
+    };
+    Ok((text, gzip || zstd))
 }
 
 /// The first four bytes (fewer where the input ends) and the reader that goes on behind them. A pipe may

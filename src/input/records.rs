@@ -5,56 +5,96 @@ use std::borrow::Cow;
 use memchr::memchr;
 
 use super::blocks::Block;
-pub use super::cut::At;
+pub use super::cut::{At, Cells};
 use super::cut::{Records, trimmed};
-use super::fields::Target;
+use super::fields::{Target, Texts};
 use super::layout::Layout;
 use super::open::Format;
-use super::row::{Row, json_problem, unknown_field};
+use super::row::Row;
+use super::shapes::Shapes;
 use crate::issue::{Code, Problem};
-use crate::json::{Place, Tree, parse};
+
+/// Who takes the records of a block.
+pub trait Taker<'b> {
+    /// The keys of JSON Lines under which the cells stand that come from now on.
+    fn keys(&mut self, shapes: &Shapes);
+
+    /// The cells of a record: of a CSV, as many as the header has. Whether it is dealt with; if not, it comes once
+    /// more as a row.
+    fn cells(&mut self, at: &At, cells: Cells<'_, 'b>) -> bool;
+
+    /// A record: the row (none where it could not be read at all), and what is wrong with it so far.
+    fn row(&mut self, at: At, row: Option<&mut Row<'b>>, problems: Vec<Problem>);
+}
+
+/// Takes every record as a row.
+struct Rows<F>(F);
+
+impl<'b, F: FnMut(At, Option<&mut Row<'b>>, Vec<Problem>)> Taker<'b> for Rows<F> {
+    fn keys(&mut self, _: &Shapes) {}
+
+    fn cells(&mut self, _: &At, _: Cells<'_, 'b>) -> bool {
+        false
+    }
+
+    fn row(&mut self, at: At, row: Option<&mut Row<'b>>, problems: Vec<Problem>) {
+        (self.0)(at, row, problems);
+    }
+}
 
 /// Calls `each` with every record of the block, in order: where it stands, the row (none where it could not
 /// be read at all), and what is wrong with it so far. Blank lines are no records. All rows are one in memory.
 pub fn for_each_row<'b>(
     block: &'b Block,
     layout: &'b Layout,
-    mut each: impl FnMut(At, Option<&mut Row<'b>>, Vec<Problem>),
+    each: impl FnMut(At, Option<&mut Row<'b>>, Vec<Problem>),
+) {
+    take_records(block, layout, None, &mut Rows(each));
+}
+
+/// Has `taker` take every record of the block, in order. Blank lines are no records. Lines of known `shapes` come as
+/// cells, and more shapes are learnt.
+pub fn take_records<'b>(
+    block: &'b Block,
+    layout: &'b Layout,
+    shapes: Option<&mut Shapes>,
+    taker: &mut impl Taker<'b>,
 ) {
     if let Some(code) = block.broken {
         let at = At {
             line: block.line,
             bytes: 0..trimmed(&block.bytes, 0, block.bytes.len()),
         };
-        each(at, None, vec![broken_problem(code)]);
+        taker.row(at, None, vec![broken_problem(code)]);
         return;
     }
     match layout.format {
-        Format::Csv | Format::Tsv => csv_rows(block, layout, each),
-        Format::Jsonl => json_rows(block, layout, each),
+        Format::Csv | Format::Tsv => csv_rows(block, layout, taker),
+        Format::Jsonl => super::lines::json_rows(block, layout, shapes, taker),
     }
 }
 
-fn csv_rows<'b>(
-    block: &'b Block,
-    layout: &'b Layout,
-    mut each: impl FnMut(At, Option<&mut Row<'b>>, Vec<Problem>),
-) {
+fn csv_rows<'b>(block: &'b Block, layout: &'b Layout, taker: &mut impl Taker<'b>) {
     let mut row = Row::default();
     let mut records = Records::new(&block.bytes, layout.format, block.line);
     let readable = records.is_text() && memchr(0, &block.bytes).is_none();
     while let Some((at, cells)) = records.next_record() {
-        row.clear();
         let raw = &block.bytes[at.bytes.clone()];
         let mut problems = Vec::new();
-        problems.extend(unreadable(raw, readable));
+        if let Some(problem) = unreadable(raw, readable) {
+            problems.push(problem);
+        }
         let cells =
-            cells.filter(|cells| problems.is_empty() && fits(cells.len(), layout, &mut problems));
+            cells.filter(|cells| problems.is_empty() && fits(cells.count(), layout, &mut problems));
+        if cells.is_some_and(|cells| taker.cells(&at, cells)) {
+            continue;
+        }
+        row.clear();
         let row = cells.map(|cells| {
             csv_row(&mut row, cells, layout, &mut problems);
             &mut row
         });
-        each(at, row, problems);
+        taker.row(at, row, problems);
     }
 }
 
@@ -74,27 +114,24 @@ fn fits(cells: usize, layout: &Layout, problems: &mut Vec<Problem>) -> bool {
 
 fn csv_row<'b>(
     row: &mut Row<'b>,
-    cells: &[Cow<'b, str>],
+    cells: Cells<'_, 'b>,
     layout: &'b Layout,
     problems: &mut Vec<Problem>,
 ) {
-    for (target, cell) in layout.columns.iter().zip(cells) {
+    for (column, target) in layout.columns.iter().enumerate() {
         if let Some(target) = target
-            && !cell.is_empty()
+            && let Some(cell) = cells.get(column)
         {
-            row.put_text(target, cell.clone(), problems);
+            row.put_text(target, cell, problems);
         }
     }
     fill_up(row, layout, problems, |name| {
-        layout
-            .column(name)
-            .and_then(|at| cells.get(at))
-            .map(Cow::as_ref)
+        layout.column(name).and_then(|column| cells.text(column))
     });
 }
 
 /// Constants and templates, for what the row itself leaves empty.
-fn fill_up<'a, 's>(
+pub(super) fn fill_up<'a, 's>(
     row: &mut Row<'a>,
     layout: &'a Layout,
     problems: &mut Vec<Problem>,
@@ -121,134 +158,8 @@ fn fill_up<'a, 's>(
     }
 }
 
-fn json_rows<'b>(
-    block: &'b Block,
-    layout: &'b Layout,
-    mut each: impl FnMut(At, Option<&mut Row<'b>>, Vec<Problem>),
-) {
-    let bytes: &'b [u8] = &block.bytes;
-    let mut row = Row::default();
-    let text = std::str::from_utf8(bytes).ok();
-    let readable = text.is_some() && memchr(0, bytes).is_none();
-    let (mut start, mut line) = (0, block.line);
-    while start < bytes.len() {
-        let end = memchr(b'\n', &bytes[start..]).map_or(bytes.len(), |at| start + at);
-        let at = At {
-            line,
-            bytes: start..trimmed(bytes, start, end),
-        };
-        let raw = &bytes[at.bytes.clone()];
-        if !raw.iter().all(u8::is_ascii_whitespace) {
-            row.clear();
-            let mut problems = Vec::new();
-            let text = match text {
-                Some(text) => &text[at.bytes.clone()],
-                None => std::str::from_utf8(raw).unwrap_or_default(),
-            };
-            let read = unreadable(raw, readable)
-                .map_or(Ok(text), Err)
-                .and_then(|text| {
-                    parse::parse(&mut row.tree, text).map_err(|error| json_problem("", &error))
-                })
-                .and_then(|place| match row.tree.is_object(place) {
-                    true => Ok(place),
-                    false => Err(Problem::new(
-                        "",
-                        Code::BadJson,
-                        "the line is JSON but not an object",
-                    )),
-                });
-            match read {
-                Ok(object) => {
-                    json_row(&mut row, object, layout, &mut problems);
-                    each(at, Some(&mut row), problems);
-                }
-                Err(problem) => each(at, None, vec![problem]),
-            }
-        }
-        line += 1;
-        start = end + 1;
-    }
-}
-
-fn json_row<'b>(row: &mut Row<'b>, object: Place, layout: &'b Layout, problems: &mut Vec<Problem>) {
-    let mapping = &layout.mapping;
-    // the texts that templates read, before the values move into their places
-    let wanted: Vec<(&str, String)> = mapping
-        .templates
-        .iter()
-        .flat_map(|(_, template)| template.columns())
-        .filter_map(|name| {
-            let (parent, last) = lookup(&row.tree, object, name)?;
-            let found = row.tree.child(parent, last)?;
-            Some((name, row.tree.as_text(found)?.to_string()))
-        })
-        .collect();
-    for (path, target) in &layout.renames {
-        if let Some((parent, last)) = lookup(&row.tree, object, path)
-            && let Some(value) = row.tree.detach(parent, last)
-        {
-            row.put_json(target, value, problems);
-        }
-    }
-    let mut next = row.tree.first(object);
-    while let Some(value) = next {
-        next = row.tree.next(value);
-        let key = row.tree.name(value).clone();
-        if mapping.ignores(&key) || mapping.reads(&key) {
-            continue;
-        }
-        if key == "config" {
-            json_config(row, value, problems);
-        } else if let Some(target) = Target::parse(&key) {
-            row.put_json(&target, value, problems);
-        } else if !(row.tree.is_object(value) && row.tree.is_empty(value)) {
-            // an empty object may be what is left of one that the mapping took its parts from
-            problems.push(unknown_field(&key, "key"));
-        }
-    }
-    fill_up(row, layout, problems, |name| {
-        let found = wanted.iter().find(|(wanted, _)| *wanted == name);
-        found.map(|(_, text)| text.as_str())
-    });
-}
-
-fn json_config(row: &mut Row<'_>, config: Place, problems: &mut Vec<Problem>) {
-    if row.tree.is_null(config) {
-        return;
-    }
-    if !row.tree.is_object(config) {
-        problems.push(Problem::new(
-            "config",
-            Code::WrongType,
-            "must be an object of External IDs and values",
-        ));
-        return;
-    }
-    let mut next = row.tree.first(config);
-    while let Some(value) = next {
-        next = row.tree.next(value);
-        let slot = row.tree.name(value).clone();
-        row.put_config(slot, value, problems);
-    }
-}
-
-/// Where the value of a dotted path is to be looked for: the object that holds it, and its key there. A key
-/// that has the whole path as its name comes first.
-pub(super) fn lookup<'p>(
-    tree: &Tree<'_>,
-    object: Place,
-    path: &'p str,
-) -> Option<(Place, &'p str)> {
-    if tree.child(object, path).is_some() {
-        return Some((object, path));
-    }
-    let (first, rest) = path.split_once('.')?;
-    lookup(tree, tree.child(object, first)?, rest)
-}
-
 /// `readable`: the whole block is known to be text without a NUL.
-fn unreadable(raw: &[u8], readable: bool) -> Option<Problem> {
+pub(super) fn unreadable(raw: &[u8], readable: bool) -> Option<Problem> {
     if !readable && memchr(0, raw).is_some() {
         return Some(Problem::new(
             "",

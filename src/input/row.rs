@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use zeroize::Zeroize;
 
-use super::fields::{Field, Target, suggest};
+use super::fields::{Field, Target, Texts, suggest};
 use crate::issue::{Code, Problem};
 use crate::json::parse::{JsonError, parse, parse_copy};
 use crate::json::{Kind, Place, Tree};
@@ -70,6 +70,12 @@ impl Drop for Given<'_> {
     }
 }
 
+impl Texts for Row<'_> {
+    fn text(&self, field: Field) -> Option<&str> {
+        self.texts[field as usize].as_deref()
+    }
+}
+
 impl<'a> Row<'a> {
     /// Makes room for the next record; copies of credentials are wiped.
     pub(super) fn clear(&mut self) {
@@ -80,11 +86,6 @@ impl<'a> Row<'a> {
         self.form_data.clear();
         self.config.clear();
         self.tree.clear();
-    }
-
-    /// The text of a plain field; `None` where it is absent or empty.
-    pub fn text(&self, field: Field) -> Option<&str> {
-        self.texts[field as usize].as_deref()
     }
 
     /// Whether anything fills `target` yet.

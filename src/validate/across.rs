@@ -7,9 +7,9 @@
 
 use std::collections::HashMap;
 
+pub use super::clash::Clash;
 use super::identity::UserNumbers;
 use super::marks::{ConfigMark, Marks};
-use crate::issue::{Code, Problem};
 
 /// The rows admitted so far.
 pub struct Across {
@@ -22,6 +22,8 @@ pub struct Across {
     config: Vec<ConfigValue>,
     /// End users with so many rows that a walk along all of them for each would not end.
     crowds: HashMap<u32, Crowd>,
+    /// What the last row that was not admitted clashed with.
+    clashes: Vec<Clash>,
 }
 
 struct Admitted {
@@ -63,8 +65,21 @@ const CROWD: usize = if cfg!(test) { 3 } else { 256 };
 pub struct Standing {
     /// The number of its end user, counted from 0 as they came.
     pub user: u32,
+    instance: u32,
+}
+
+const NO_INSTANCE: u32 = u32::MAX;
+const NEW_INSTANCE: u32 = u32::MAX - 1;
+
+impl Standing {
     /// Its instance, where it has one.
-    pub instance: Option<Instance>,
+    pub fn instance(self) -> Option<Instance> {
+        match self.instance {
+            NO_INSTANCE => None,
+            NEW_INSTANCE => Some(Instance::New),
+            at => Some(Instance::Of(at)),
+        }
+    }
 }
 
 /// Whether a row is the first of its instance.
@@ -96,7 +111,21 @@ impl Across {
             left_out: Vec::new(),
             config: Vec::new(),
             crowds: HashMap::new(),
+            clashes: Vec::new(),
         }
+    }
+
+    /// Makes room for as many rows as there will be, going by how many of `bytes` bytes there have been, of
+    /// `expected`. More or fewer may come.
+    pub fn expect(&mut self, bytes: u64, expected: u64) {
+        let more = |count: usize| {
+            let whole = u128::from(expected) * count as u128 / u128::from(bytes.max(1));
+            usize::try_from(whole).unwrap_or(0).saturating_sub(count)
+        };
+        let (users, rows) = (more(self.users.len()), more(self.rows.len()));
+        self.users.reserve(users);
+        self.latest.reserve(users);
+        self.rows.reserve(rows);
     }
 
     /// A row that is not valid by itself: it takes no part.
@@ -104,43 +133,54 @@ impl Across {
         self.left_out.push(row);
     }
 
-    /// Looks some end users up for nothing but to have their places in the table at hand: one after the other
-    /// in a short loop, the waits for memory overlap.
-    pub fn look_ahead(&self, digests: impl Iterator<Item = u128>) {
-        let found = digests.filter(|digest| self.users.number(*digest).is_some());
-        std::hint::black_box(found.count());
+    /// The numbers of the end users of some rows to come, in their order: by their digests, or by their marks where
+    /// identities are not kept. In a short loop for many rows, one wait for memory overlaps the next.
+    pub fn number_users(&mut self, digests: impl Iterator<Item = u128>) -> Vec<u32> {
+        let numbers = digests.map(|digest| self.users.number_or_insert(digest));
+        let numbers = numbers.collect();
+        self.latest.resize(self.users.len(), NONE);
+        numbers
     }
 
-    /// Compares a row, of the end user with this digest (or the mark, where identities are not kept), with
-    /// those before it. A row that has no problem counts from now on.
-    ///
-    /// # Errors
-    /// What it clashes with.
+    /// The number of one end user.
+    pub fn number_user(&mut self, digest: u128) -> u32 {
+        let number = self.users.number_or_insert(digest);
+        self.latest.resize(self.users.len(), NONE);
+        number
+    }
+
+    /// Compares a row, of the end user with this number, with those before it. A row that has no problem counts from
+    /// now on; of another one, [`Across::clashes`] tells what it clashes with.
     pub fn admit(
         &mut self,
         row: u32,
-        digest: u128,
+        user: u32,
         marks: &Marks,
         config: &[ConfigMark],
-    ) -> Result<Standing, Vec<Clash>> {
-        let user = self.users.number(digest);
-        let seen = user.map_or_else(Seen::default, |user| self.seen(user, marks, config));
-        let clashes = self.clashes(&seen, marks, config);
-        if !clashes.is_empty() {
-            self.leave_out(row);
-            return Err(clashes);
+    ) -> Option<Standing> {
+        if self.latest[user as usize] == NONE {
+            self.insert(user, marks, config);
+            let instance = marks.instance.map_or(NO_INSTANCE, |_| NEW_INSTANCE);
+            return Some(Standing { user, instance });
         }
-        let user = user.unwrap_or_else(|| {
-            self.latest.push(NONE);
-            self.users.insert(digest)
-        });
+        let seen = self.seen(user, marks, config);
+        self.clashes = self.clashes_with(&seen, marks, config);
+        if !self.clashes.is_empty() {
+            self.leave_out(row);
+            return None;
+        }
         self.insert(user, marks, config);
-        Ok(Standing {
-            user,
-            instance: marks
-                .instance
-                .map(|_| seen.instance.map_or(Instance::New, Instance::Of)),
-        })
+        let instance = match (marks.instance, seen.instance) {
+            (None, _) => NO_INSTANCE,
+            (Some(_), None) => NEW_INSTANCE,
+            (Some(_), Some(at)) => at,
+        };
+        Some(Standing { user, instance })
+    }
+
+    /// What the last row that was not admitted clashes with.
+    pub fn clashes(&mut self) -> Vec<Clash> {
+        std::mem::take(&mut self.clashes)
     }
 
     /// The place of the first valid row of an instance, for a row that was left out.
@@ -212,7 +252,7 @@ impl Across {
         &self.config[start..start + length]
     }
 
-    fn clashes(&self, seen: &Seen, marks: &Marks, config: &[ConfigMark]) -> Vec<Clash> {
+    fn clashes_with(&self, seen: &Seen, marks: &Marks, config: &[ConfigMark]) -> Vec<Clash> {
         let mut clashes = Vec::new();
         if let Some(at) = seen.authentication {
             clashes.push(Clash::Authentication(self.row_at(at)));
@@ -245,8 +285,10 @@ impl Across {
             slot: marks.slot,
             before: Before(before | flags),
         });
-        self.config
-            .extend(config.iter().map(|mark| ConfigValue { at, mark: *mark }));
+        if !config.is_empty() {
+            let values = config.iter().map(|mark| ConfigValue { at, mark: *mark });
+            self.config.extend(values);
+        }
         if let Some(crowd) = self.crowds.get_mut(&user) {
             crowd.add(at, marks, config);
         } else if before != NONE && self.chain(user).nth(CROWD).is_some() {
@@ -333,53 +375,6 @@ impl Crowd {
             }
         }
         seen
-    }
-}
-
-/// Why a row cannot stand beside an earlier one, whose number comes with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clash {
-    /// The same end user, service environment and authentication name.
-    Authentication(u32),
-    /// The same slot of the same instance.
-    Slot(u32),
-    /// The same instance, enabled or not otherwise than here.
-    Enabled(u32, bool),
-    /// The same config slot, by its mark, of the same instance with another value.
-    Config(u32, u32),
-}
-
-impl Clash {
-    /// It in words. `slot` tells the External ID of a config slot by its mark.
-    pub fn problem<'n>(self, slot: impl Fn(u32) -> &'n str) -> Problem {
-        match self {
-            Clash::Authentication(first) => Problem::new(
-                "authName",
-                Code::DuplicateAuthentication,
-                format!(
-                    "row {first} has the same end user, service environment and authentication name; remove one, or give each a name of its own"
-                ),
-            ),
-            Clash::Slot(first) => Problem::new(
-                "authExternalId",
-                Code::DuplicateSlot,
-                format!(
-                    "row {first} fills the same slot of the same instance; give the instances different names, or remove one"
-                ),
-            ),
-            Clash::Enabled(first, enabled) => Problem::new(
-                "enabled",
-                Code::ConflictingEnabled,
-                format!(
-                    "row {first} of the same instance says {enabled}; all rows of an instance must agree (absent means true)"
-                ),
-            ),
-            Clash::Config(first, mark) => Problem::new(
-                format!("config.{}", slot(mark)),
-                Code::ConflictingConfig,
-                format!("row {first} of the same instance gives this slot another value"),
-            ),
-        }
     }
 }
 
@@ -477,8 +472,11 @@ mod tests {
                     }
                     Some(marks) => {
                         let digest = u128::from(marks.user);
-                        let clashes = across.admit(number, digest, marks, config).err();
-                        Some(clashes.unwrap_or_default())
+                        let user = across.number_user(digest);
+                        match across.admit(number, user, marks, config) {
+                            Some(_) => Some(Vec::new()),
+                            None => Some(across.clashes()),
+                        }
                     }
                 });
             }

@@ -7,7 +7,7 @@ use super::findings;
 use super::identity::{Identity, Key, user_digest};
 use crate::catalog::schema::Schema;
 use crate::catalog::{AuthType, Catalog, Entry, Environment, NoEntry, NoEnvironment};
-use crate::input::fields::Field;
+use crate::input::fields::{Field, Texts};
 use crate::input::row::Row;
 use crate::issue::{Code, Problem};
 use crate::json::instance::Instance;
@@ -50,7 +50,11 @@ impl<'c> Entries<'c> {
         }
     }
 
-    fn find(
+    /// The entry and environment that a row asks for.
+    ///
+    /// # Errors
+    /// Why there is none, as a problem of the row.
+    pub fn find(
         &mut self,
         connector: &str,
         version: &str,
@@ -107,20 +111,20 @@ fn look_up<'c>(
 }
 
 /// The end user's display name.
-pub fn user_name<'r>(row: &'r Row<'_>) -> &'r str {
+pub fn user_name(row: &impl Texts) -> &str {
     row.text(Field::UserName)
         .or_else(|| row.text(Field::ExternalUserId))
         .unwrap_or_default()
 }
 
 /// The instance's name.
-pub fn instance_name<'r>(row: &'r Row<'_>) -> &'r str {
+pub fn instance_name(row: &impl Texts) -> &str {
     row.text(Field::InstanceName)
         .unwrap_or_else(|| user_name(row))
 }
 
 /// The authentication's name.
-pub fn auth_name<'r>(row: &'r Row<'_>) -> Cow<'r, str> {
+pub fn auth_name(row: &impl Texts) -> Cow<'_, str> {
     row.text(Field::AuthName).map_or_else(
         || {
             let mut name = String::new();
@@ -132,7 +136,7 @@ pub fn auth_name<'r>(row: &'r Row<'_>) -> Cow<'r, str> {
 }
 
 /// Appends the name that an authentication has where the row gives none.
-pub fn default_auth_name(row: &Row<'_>, name: &mut String) {
+pub fn default_auth_name(row: &impl Texts, name: &mut String) {
     name.push_str(row.text(Field::Connector).unwrap_or_default());
     name.push(' ');
     name.push_str(row.text(Field::ExternalUserId).unwrap_or_default());
@@ -140,7 +144,7 @@ pub fn default_auth_name(row: &Row<'_>, name: &mut String) {
 
 /// The service environment of a row, as far as it can be told without judging the rest of it: with it, [`key`]
 /// says who the row is, even where its credentials have been taken out of the file.
-pub fn environment_of<'c>(catalog: &'c Catalog, row: &Row<'_>) -> Option<&'c Environment> {
+pub fn environment_of<'c>(catalog: &'c Catalog, row: &impl Texts) -> Option<&'c Environment> {
     row.text(Field::ExternalUserId)?;
     let connector = row.text(Field::Connector)?;
     let entry = catalog
@@ -209,7 +213,7 @@ pub struct Digests {
 }
 
 /// The digests of a row that [`check`] found valid.
-pub fn digests(row: &Row<'_>, environment: &Environment) -> Digests {
+pub fn digests(row: &impl Texts, environment: &Environment) -> Digests {
     Digests {
         key: key(row, environment),
         user: user_digest(row.text(Field::ExternalUserId).unwrap_or_default()),
@@ -217,7 +221,7 @@ pub fn digests(row: &Row<'_>, environment: &Environment) -> Digests {
 }
 
 /// The key of a row that [`check`] found valid.
-pub fn key(row: &Row<'_>, environment: &Environment) -> Key {
+pub fn key(row: &impl Texts, environment: &Environment) -> Key {
     let text = |field| row.text(field).unwrap_or_default();
     let solution = row.text(Field::SolutionId);
     let identity = Identity {
@@ -301,7 +305,7 @@ fn against_schema(
     }
     for error in validator.iter_errors(instance) {
         // what could not be read or converted has been said, and is not missing as well
-        let problem = findings::problem(&error, prefix, schema);
+        let problem = findings::problem(&error, prefix, "", schema);
         let said = problem.code == Code::MissingField
             && (unreadable
                 || failed.iter().any(|path| {

@@ -118,7 +118,7 @@ fn part_of<'a>(path: &Cow<'a, str>, start: usize, length: usize) -> Cow<'a, str>
 }
 
 /// A CSV cell as the schema's type. Text stays text wherever the schema allows text or says nothing.
-fn convert<'a>(
+pub fn convert<'a>(
     tree: &mut Tree<'a>,
     text: Cow<'a, str>,
     types: Types,

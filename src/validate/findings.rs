@@ -18,7 +18,7 @@ pub fn split_unknown(
         problems.push(problem);
         return;
     };
-    let at = path_of(prefix, error);
+    let at = path_of(prefix, "", error);
     problems.extend(unexpected.iter().map(|name| Problem {
         field: format!("{at}.{name}").into(),
         code: Code::UnknownField,
@@ -26,10 +26,14 @@ pub fn split_unknown(
     }));
 }
 
-fn path_of(prefix: &str, error: &ValidationError<'_>) -> String {
+fn path_of(prefix: &str, within: &str, error: &ValidationError<'_>) -> String {
     let pointer = error.instance_path().as_str();
-    let mut path = String::with_capacity(prefix.len() + pointer.len() + 16);
+    let mut path = String::with_capacity(prefix.len() + within.len() + pointer.len() + 16);
     path.push_str(prefix);
+    if !within.is_empty() {
+        path.push('.');
+        path.push_str(within);
+    }
     for name in pointer.split('/').skip(1) {
         path.push('.');
         match name.contains('~') {
@@ -40,16 +44,26 @@ fn path_of(prefix: &str, error: &ValidationError<'_>) -> String {
     path
 }
 
-/// One finding. `prefix`: the name of the object that was checked.
-pub fn problem(error: &ValidationError<'_>, prefix: &str, schema: &Schema) -> Problem {
-    let mut field = path_of(prefix, error);
+/// A field that the connector asks for and that is not there.
+pub fn missing(field: String) -> Problem {
+    let message = "is required by the connector and absent";
+    Problem::new(field, Code::MissingField, message)
+}
+
+/// One finding. `prefix`: the name of the object that was checked; `within`: the field of it, where only that was.
+pub fn problem(
+    error: &ValidationError<'_>,
+    prefix: &str,
+    within: &str,
+    schema: &Schema,
+) -> Problem {
+    let mut field = path_of(prefix, within, error);
     let (code, message) = match error.kind() {
         Kind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
             field.push('.');
             field.push_str(name);
-            let message = "is required by the connector and absent".to_owned();
-            (Code::MissingField, message)
+            return missing(field);
         }
         Kind::AdditionalProperties { unexpected } => {
             let near = unexpected

@@ -5,6 +5,7 @@ use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// A row's own identity, made of its identity fields: end user, service environment, authentication name,
 /// solution, instance name and slot. The same row has the same key wherever it stands in whichever file,
@@ -128,6 +129,22 @@ enum Digests {
     Half(Vec<u64>),
 }
 
+impl Digests {
+    fn is(&self, number: u32, digest: u128) -> bool {
+        match self {
+            Digests::Whole(all) => all[number as usize] == digest,
+            Digests::Half(all) => all[number as usize] == digest as u64,
+        }
+    }
+
+    fn hash(&self, number: u32) -> u64 {
+        match self {
+            Digests::Whole(all) => all[number as usize] as u64,
+            Digests::Half(all) => all[number as usize],
+        }
+    }
+}
+
 impl Default for UserNumbers {
     fn default() -> UserNumbers {
         UserNumbers::new(true)
@@ -148,32 +165,40 @@ impl UserNumbers {
 
     /// The number of the end user with this digest.
     pub fn number(&self, digest: u128) -> Option<u32> {
-        let found = self.table.find(digest as u64, |number| {
-            let number = *number as usize;
-            match &self.digests {
-                Digests::Whole(all) => all.get(number) == Some(&digest),
-                Digests::Half(all) => all.get(number) == Some(&(digest as u64)),
-            }
-        });
-        found.copied()
+        let is = |number: &u32| self.digests.is(*number, digest);
+        self.table.find(digest as u64, is).copied()
     }
 
-    /// Adds an end user who is not there yet.
-    pub fn insert(&mut self, digest: u128) -> u32 {
-        let number = u32::try_from(self.len()).unwrap_or(u32::MAX);
+    /// The number of the end user with this digest, who is added where they are not there yet.
+    pub fn number_or_insert(&mut self, digest: u128) -> u32 {
+        let next = u32::try_from(self.len()).unwrap_or(u32::MAX);
+        let digests = &self.digests;
+        let entry = self.table.entry(
+            digest as u64,
+            |number| digests.is(*number, digest),
+            |number| digests.hash(*number),
+        );
+        match entry {
+            Entry::Occupied(found) => *found.get(),
+            Entry::Vacant(place) => {
+                place.insert(next);
+                match &mut self.digests {
+                    Digests::Whole(all) => all.push(digest),
+                    Digests::Half(all) => all.push(digest as u64),
+                }
+                next
+            }
+        }
+    }
+
+    /// Makes room for so many more.
+    pub fn reserve(&mut self, more: usize) {
         match &mut self.digests {
-            Digests::Whole(all) => all.push(digest),
-            Digests::Half(all) => all.push(digest as u64),
+            Digests::Whole(all) => all.reserve(more),
+            Digests::Half(all) => all.reserve(more),
         }
         let digests = &self.digests;
-        self.table.insert_unique(digest as u64, number, |number| {
-            let number = *number as usize;
-            match digests {
-                Digests::Whole(all) => all[number] as u64,
-                Digests::Half(all) => all[number],
-            }
-        });
-        number
+        self.table.reserve(more, |number| digests.hash(*number));
     }
 
     /// How many there are.

@@ -7,9 +7,9 @@ use std::hash::{BuildHasher, Hasher};
 
 use foldhash::quality::RandomState;
 
-use super::check::{Checked, default_auth_name, instance_name};
-use crate::input::fields::Field;
-use crate::input::row::Row;
+use super::check::{default_auth_name, instance_name};
+use crate::catalog::Environment;
+use crate::input::fields::{Field, Texts};
 use crate::json::{Kind, Place, Tree};
 
 /// The marks of a row that is valid by itself.
@@ -46,18 +46,18 @@ pub struct Marker {
 
 impl Marker {
     /// The instance of a row, valid or not, as far as it can be told.
-    pub fn instance(&self, row: &Row<'_>) -> Option<u32> {
+    pub fn instance(&self, row: &impl Texts) -> Option<u32> {
         let solution = row.text(Field::SolutionId)?;
         Some(self.hash(&[solution, instance_name(row)]) as u32)
     }
 
-    /// The marks of a valid row; those of its config values are added to `config`. `scratch` is for names that
-    /// have to be put together.
+    /// The marks of a valid row with so many config values. `scratch` is for names that have to be put together.
     pub fn mark(
         &self,
-        row: &Row<'_>,
-        checked: Checked<'_>,
-        config: &mut Vec<ConfigMark>,
+        row: &impl Texts,
+        environment: &Environment,
+        enabled: bool,
+        config: usize,
         scratch: &mut String,
     ) -> Marks {
         let text = |field| row.text(field).unwrap_or_default();
@@ -66,19 +66,31 @@ impl Marker {
             default_auth_name(row, scratch);
             scratch
         });
-        let authentication = self.hash(&[&checked.environment.id, name]) as u32;
-        config.extend(row.config.iter().map(|(slot, value)| ConfigMark {
-            slot: self.hash(&[slot]) as u32,
-            value: self.value(&row.tree, *value) as u32,
-        }));
+        let authentication = self.hash(&[&environment.id, name]) as u32;
         let instance = self.instance(row);
         Marks {
             user: self.hash(&[text(Field::ExternalUserId)]),
             authentication,
             instance,
             slot: instance.map_or(0, |_| self.hash(&[text(Field::AuthExternalId)]) as u32),
-            enabled: row.enabled.unwrap_or(true),
-            config: u32::try_from(row.config.len()).unwrap_or(u32::MAX),
+            enabled,
+            config: u32::try_from(config).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The mark of a config value.
+    pub fn config(&self, slot: &str, tree: &Tree<'_>, value: Place) -> ConfigMark {
+        ConfigMark {
+            slot: self.hash(&[slot]) as u32,
+            value: self.value(tree, value) as u32,
+        }
+    }
+
+    /// The mark of a config value that is text.
+    pub fn config_text(&self, slot: &str, text: &str) -> ConfigMark {
+        ConfigMark {
+            slot: self.hash(&[slot]) as u32,
+            value: self.text(text) as u32,
         }
     }
 
@@ -92,6 +104,13 @@ impl Marker {
         hasher.finish()
     }
 
+    fn text(&self, text: &str) -> u64 {
+        let mut hasher = self.state.build_hasher();
+        hasher.write_u8(3);
+        hasher.write(text.as_bytes());
+        hasher.finish()
+    }
+
     /// The same for values that are the same JSON, whatever the order of keys.
     fn value(&self, tree: &Tree<'_>, at: Place) -> u64 {
         let mut hasher = self.state.build_hasher();
@@ -102,10 +121,7 @@ impl Marker {
                 hasher.write_u8(2);
                 hasher.write(number.to_string().as_bytes());
             }
-            Kind::Text(text) => {
-                hasher.write_u8(3);
-                hasher.write(text.as_bytes());
-            }
+            Kind::Text(text) => return self.text(text),
             Kind::Array(_) => {
                 hasher.write_u8(4);
                 for item in tree.children(at) {

@@ -6,12 +6,16 @@
 //! people and programs.
 
 pub mod across;
+mod brief;
 pub mod check;
+pub mod clash;
 pub mod convert;
 pub mod findings;
 pub mod identity;
+pub mod judge;
 pub mod marks;
 pub mod one_by_one;
 pub mod pipeline;
+pub mod plain;
 pub mod references;
 pub mod report;

@@ -46,21 +46,28 @@ impl<'c> OneByOne<'c> {
             self.across.leave_out(number);
             return None;
         };
+        let config = row.config.iter();
         self.marks.clear();
-        let marks = self
-            .marker
-            .mark(row, checked, &mut self.marks, &mut self.scratch);
-        let admitted = self
-            .across
-            .admit(number, marks.user.into(), &marks, &self.marks);
-        let Err(clashes) = admitted else {
+        self.marks
+            .extend(config.map(|(slot, value)| self.marker.config(slot, &row.tree, *value)));
+        let marks = self.marker.mark(
+            row,
+            checked.environment,
+            row.enabled.unwrap_or(true),
+            row.config.len(),
+            &mut self.scratch,
+        );
+        let user = self.across.number_user(marks.user.into());
+        let admitted = self.across.admit(number, user, &marks, &self.marks);
+        if admitted.is_some() {
             return Some(checked);
-        };
+        }
         let name = |mark| {
             let mut slots = self.marks.iter().zip(&row.config);
             let found = slots.find(|(known, _)| known.slot == mark);
             found.map_or("", |(_, (slot, _))| slot.as_ref())
         };
+        let clashes = self.across.clashes();
         problems.extend(clashes.into_iter().map(|clash| clash.problem(name)));
         None
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::Checked;
-use crate::input::fields::Field;
+use crate::input::fields::{Field, Texts};
 use crate::input::row::Row;
 
 /// Solutions, slots, services and environments that valid rows name.
@@ -29,6 +29,22 @@ pub struct Slots {
 impl References {
     /// Adds what a valid row refers to. Allocates only for what is new.
     pub fn add(&mut self, row: &Row<'_>, checked: Checked<'_>) {
+        self.add_service(checked);
+        self.form_data |= row
+            .form_data
+            .whole
+            .is_some_and(|form| !row.tree.is_empty(form));
+        if let Some(solution) = row.text(Field::SolutionId) {
+            let slot = row.text(Field::AuthExternalId).unwrap_or_default();
+            self.add_slot(solution, slot);
+            for (slot, _) in &row.config {
+                self.add_config_slot(solution, slot);
+            }
+        }
+    }
+
+    /// Adds the service and environment of a catalog entry.
+    pub fn add_service(&mut self, checked: Checked<'_>) {
         let service = &checked.entry.service;
         let known = self
             .services
@@ -43,26 +59,27 @@ impl References {
                 .or_default()
                 .insert(checked.environment.id.clone());
         }
-        self.form_data |= row
-            .form_data
-            .whole
-            .is_some_and(|form| !row.tree.is_empty(form));
-        let Some(solution) = row.text(Field::SolutionId) else {
-            return;
-        };
+    }
+
+    /// Adds an auth slot of a solution.
+    pub fn add_slot(&mut self, solution: &str, slot: &str) {
+        if let Some(slots) = self.slots(solution) {
+            insert(&mut slots.auth, slot);
+        }
+    }
+
+    /// Adds a config slot of a solution.
+    pub fn add_config_slot(&mut self, solution: &str, slot: &str) {
+        if let Some(slots) = self.slots(solution) {
+            insert(&mut slots.config, slot);
+        }
+    }
+
+    fn slots(&mut self, solution: &str) -> Option<&mut Slots> {
         if !self.solutions.contains_key(solution) {
             self.solutions.insert(solution.to_owned(), Slots::default());
         }
-        let Some(slots) = self.solutions.get_mut(solution) else {
-            return;
-        };
-        insert(
-            &mut slots.auth,
-            row.text(Field::AuthExternalId).unwrap_or_default(),
-        );
-        for (slot, _) in &row.config {
-            insert(&mut slots.config, slot);
-        }
+        self.solutions.get_mut(solution)
     }
 
     /// Adds what other rows refer to.

@@ -11,6 +11,7 @@ use crate::issue::Issue;
 /// A file of issues: CSV or JSON Lines, by its ending; fields `row,line,field,code,message`.
 pub struct IssueFile {
     out: Out,
+    number: Vec<u8>,
 }
 
 enum Out {
@@ -49,23 +50,27 @@ impl IssueFile {
         } else {
             Out::Jsonl(file)
         };
-        Ok(IssueFile { out })
+        let number = Vec::new();
+        Ok(IssueFile { out, number })
     }
 
     /// Adds an issue.
     ///
     /// # Errors
     /// When writing fails.
-    pub fn write(&mut self, issue: &Issue) -> io::Result<()> {
+    pub fn write(&mut self, issue: &Issue<'_>) -> io::Result<()> {
         let problem = &issue.problem;
         match &mut self.out {
-            Out::Csv(writer) => writer.write_record([
-                issue.row.to_string().as_str(),
-                &issue.line.to_string(),
-                &problem.field,
-                problem.code.as_str(),
-                &problem.message,
-            ])?,
+            Out::Csv(writer) => {
+                // numbers are written into a buffer that the next issue uses again
+                for number in [issue.row, issue.line] {
+                    self.number.clear();
+                    write!(self.number, "{number}")?;
+                    writer.write_field(&self.number)?;
+                }
+                let texts = [&problem.field, problem.code.as_str(), &problem.message];
+                writer.write_record(texts)?;
+            }
             Out::Jsonl(out) => {
                 let line = json!({
                     "row": issue.row, "line": issue.line, "field": problem.field,

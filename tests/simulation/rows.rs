@@ -241,6 +241,7 @@ impl<'s> Input<'s> {
             number += 1;
             let (user, marks) = (user_digest(&row.external_user_id), row.marks());
             let judgement = if is_valid {
+                let user = across.number_user(user);
                 let standing = across.admit(number as u32, user, &marks, &[]);
                 Judgement::Valid {
                     key: Some(row.key()),
@@ -250,7 +251,7 @@ impl<'s> Input<'s> {
             } else {
                 across.leave_out(number as u32);
                 Judgement::Invalid {
-                    problems: Vec::new(),
+                    problems: &[],
                     instance: marks.instance.map(|mark| (user, mark)),
                 }
             };

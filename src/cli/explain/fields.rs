@@ -6,7 +6,7 @@ use super::origin::Origins;
 use crate::catalog::outline::{Outlined, outline};
 use crate::catalog::schema::Schema;
 use crate::catalog::{Catalog, Entry, Environment};
-use crate::input::fields::Field;
+use crate::input::fields::{Field, Texts};
 use crate::input::row::{Piece, Row};
 use crate::secret::SecretValue;
 use crate::validate::check::{auth_name, instance_name, user_name};

@@ -91,17 +91,17 @@ struct Found {
     rows: u64,
     line: u64,
     raw: Option<Zeroizing<Vec<u8>>>,
-    issues: Vec<Issue>,
+    issues: Vec<Issue<'static>>,
     /// What is wrong with the header, or the file as a whole.
-    header: Vec<Issue>,
+    header: Vec<Issue<'static>>,
 }
 
 impl Listener for Found {
-    fn issue(&mut self, issue: &Issue) -> io::Result<()> {
+    fn issue(&mut self, issue: &Issue<'_>) -> io::Result<()> {
         if issue.row == 0 {
-            self.header.push(issue.clone());
+            self.header.push(issue.to_static());
         } else if issue.row == self.wanted {
-            self.issues.push(issue.clone());
+            self.issues.push(issue.to_static());
         }
         Ok(())
     }
@@ -149,7 +149,7 @@ fn explain(loaded: &Loaded, found: &Found, raw: &[u8]) -> Option<Explained> {
     explained
 }
 
-fn of_issue(issue: &Issue) -> Value {
+fn of_issue(issue: &Issue<'_>) -> Value {
     let problem = &issue.problem;
     json!({
         "field": problem.field, "code": problem.code.as_str(), "message": problem.message,

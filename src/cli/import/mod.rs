@@ -95,7 +95,7 @@ struct Listed<'p> {
 }
 
 impl Listener for Listed<'_> {
-    fn issue(&mut self, issue: &Issue) -> io::Result<()> {
+    fn issue(&mut self, issue: &Issue<'_>) -> io::Result<()> {
         if self.left > 0 {
             self.left -= 1;
             self.printer.note(&issue.to_string());

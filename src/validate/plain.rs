@@ -1,0 +1,412 @@
+//! Rows out of which nothing has to be put together: checked as the cells that they are.
+//!
+//! Most rows of most files are plain: each cell is one text of one field. Such a row is valid where the cells that
+//! its connector version asks for are filled, those that it does not know are empty, and each text is what the
+//! schema says of its field; which columns these are is looked up once for a connector version. Every other row,
+//! and every row that is not valid, is left to [`super::check`], which alone says what is wrong.
+
+use super::brief::{Brief, brief, likely};
+use super::check::{Checked, Entries};
+use super::convert::{Part, convert};
+use super::findings;
+use crate::catalog::fields;
+use crate::catalog::schema::{Schema, Types};
+use crate::input::fields::{Field, Target, Texts};
+use crate::input::layout::Layout;
+use crate::input::records::Cells;
+use crate::input::row::parse_bool;
+use crate::input::shapes::Shapes;
+use crate::issue::Problem;
+use crate::json::Tree;
+use crate::json::instance::Instance;
+
+/// The columns of a file, and what they mean for each connector version.
+pub struct Plain<'c> {
+    texts: Vec<(Source<'c>, Field)>,
+    /// Fields of `data` and `formData`, by their paths.
+    parts: Vec<(Source<'c>, Part, String)>,
+    config: Vec<(Source<'c>, String)>,
+    /// What makes a row that fills it another than a plain one.
+    odd: Vec<Source<'c>>,
+    /// Whether text becomes what the schema names for its field.
+    converts: bool,
+    /// Whether no row of the file is plain.
+    none: bool,
+    plans: Vec<Plan<'c>>,
+}
+
+/// Where a text comes from: a column, and where its cell is empty, a constant.
+#[derive(Clone, Copy)]
+struct Source<'c> {
+    column: Option<usize>,
+    constant: &'c str,
+}
+
+impl<'c> Source<'c> {
+    #[inline]
+    fn text<'r>(self, cells: Cells<'r, '_>) -> &'r str
+    where
+        'c: 'r,
+    {
+        let cell = self.column.and_then(|column| cells.text(column));
+        cell.filter(|cell| !cell.is_empty())
+            .unwrap_or(self.constant)
+    }
+}
+
+/// What the columns mean for one connector version and environment.
+struct Plan<'c> {
+    /// The connector, its version and the environment, as the rows name them.
+    names: [String; 3],
+    brief: Brief,
+    checked: Checked<'c>,
+    /// Absent where the schema says more than what fields there are.
+    fields: Option<Vec<Wanted<'c>>>,
+    odd: Vec<Source<'c>>,
+    /// Whether a row was plain and valid by it.
+    used: bool,
+}
+
+/// What a schema says of a column.
+struct Wanted<'c> {
+    source: Source<'c>,
+    required: bool,
+    /// The types that a text has to be turned into, where it does not stay text.
+    types: Option<Types>,
+    field: Option<&'c fields::Field>,
+    schema: &'c Schema,
+    part: Part,
+    path: String,
+    /// Where in the list of problems it stands what is wrong with a text that fails these keywords.
+    known: Vec<(u8, u32)>,
+}
+
+/// For [`Wanted::known`]: there is no text.
+const MISSING: u8 = u8::MAX;
+
+/// So many are kept; the rows of a file with more connector versions than these are checked as any others.
+const PLANS: usize = 16;
+
+/// What is found of a row.
+pub enum Plainly<'c> {
+    /// It is plain, and valid by itself.
+    Valid(PlainRow<'c>),
+    /// It is plain but for one text that the schema does not take, or does not find: what is wrong stands at this
+    /// place of the list.
+    Invalid(u32),
+    /// That is not told here.
+    Untold,
+}
+
+/// A plain row that is valid by itself.
+pub struct PlainRow<'c> {
+    /// Where it belongs.
+    pub checked: Checked<'c>,
+    /// Whether the instance is to be enabled.
+    pub enabled: bool,
+    /// Whether it has form fields.
+    pub form_data: bool,
+    /// Whether it is the first one of its connector version and environment.
+    pub first: bool,
+}
+
+/// The plain fields of a row.
+pub struct Named<'r>([&'r str; Field::ALL.len()]);
+
+impl<'r> Named<'r> {
+    /// The text of a field; empty where there is none.
+    pub fn of(&self, field: Field) -> &'r str {
+        self.0[field as usize]
+    }
+}
+
+impl Texts for Named<'_> {
+    fn text(&self, field: Field) -> Option<&str> {
+        Some(self.of(field)).filter(|text| !text.is_empty())
+    }
+}
+
+impl<'c> Plain<'c> {
+    /// For the records of a CSV.
+    pub fn of_columns(layout: &'c Layout) -> Plain<'c> {
+        Plain::new(layout, layout.columns.iter().cloned(), true)
+    }
+
+    /// For lines of JSON of these shapes.
+    pub fn of_keys(layout: &'c Layout, shapes: &Shapes) -> Plain<'c> {
+        Plain::new(layout, shapes.targets(), false)
+    }
+
+    fn new(
+        layout: &'c Layout,
+        targets: impl Iterator<Item = Option<Target>>,
+        converts: bool,
+    ) -> Plain<'c> {
+        let mut plain = Plain {
+            texts: Vec::new(),
+            parts: Vec::new(),
+            config: Vec::new(),
+            odd: Vec::new(),
+            converts,
+            // what a template makes depends on other columns
+            none: !layout.mapping.templates.is_empty(),
+            plans: Vec::new(),
+        };
+        let mut constants: Vec<_> = layout.mapping.constants.iter().collect();
+        for (column, target) in targets.enumerate() {
+            let Some(target) = target else {
+                continue;
+            };
+            let constant = constants.iter().position(|(known, _)| *known == target);
+            let constant = constant.map_or("", |at| constants.remove(at).1.as_str());
+            let column = Some(column);
+            plain.add(target, Source { column, constant });
+        }
+        for (target, constant) in constants {
+            let column = None;
+            plain.add(target.clone(), Source { column, constant });
+        }
+        plain
+    }
+
+    fn add(&mut self, target: Target, source: Source<'c>) {
+        match target {
+            // nothing depends on them before they are sent
+            Target::Field(Field::Scopes) => {}
+            Target::Field(field) => self.texts.push((source, field)),
+            Target::Data(path) if !path.is_empty() => self.parts.push((source, Part::Data, path)),
+            Target::FormData(path) if !path.is_empty() => {
+                self.parts.push((source, Part::FormData, path));
+            }
+            Target::Config(slot) => self.config.push((source, slot)),
+            Target::Data(_) | Target::FormData(_) | Target::ConfigJson(_) => self.odd.push(source),
+        }
+    }
+
+    /// The plain fields of a row.
+    pub fn names<'r>(&self, cells: Cells<'r, '_>) -> Named<'r>
+    where
+        'c: 'r,
+    {
+        let mut texts = [""; Field::ALL.len()];
+        for (source, field) in &self.texts {
+            texts[*field as usize] = source.text(cells);
+        }
+        Named(texts)
+    }
+
+    /// What is found of a row with these plain fields; what is wrong with it is in `problems` afterwards, or has been
+    /// there before.
+    pub fn check(
+        &mut self,
+        entries: &mut Entries<'c>,
+        names: &Named<'_>,
+        cells: Cells<'_, '_>,
+        problems: &mut Vec<Vec<Problem>>,
+    ) -> Plainly<'c> {
+        let found = self.found(entries, names, cells, problems);
+        found.unwrap_or(Plainly::Untold)
+    }
+
+    #[inline]
+    fn found(
+        &mut self,
+        entries: &mut Entries<'c>,
+        names: &Named<'_>,
+        cells: Cells<'_, '_>,
+        problems: &mut Vec<Vec<Problem>>,
+    ) -> Option<Plainly<'c>> {
+        if self.none || self.odd.iter().any(|odd| !odd.text(cells).is_empty()) {
+            return None;
+        }
+        let flag = |field| match names.of(field) {
+            "" => Some(true),
+            text => parse_bool(text),
+        };
+        flag(Field::Hidden)?;
+        let enabled = flag(Field::Enabled)?;
+        let is_there = |field| !names.of(field).is_empty();
+        let placed = is_there(Field::SolutionId);
+        let stray = || {
+            let config = self.config.iter();
+            is_there(Field::InstanceName)
+                || config
+                    .map(|(source, _)| source)
+                    .any(|s| !s.text(cells).is_empty())
+        };
+        if !is_there(Field::ExternalUserId)
+            || is_there(Field::AuthExternalId) != placed
+            || (!placed && stray())
+        {
+            return None;
+        }
+        let plan = self.plan(entries, names)?;
+        let plan = &mut self.plans[plan];
+        if plan.odd.iter().any(|odd| !odd.text(cells).is_empty()) {
+            return None;
+        }
+        let (mut form_data, mut wrong) = (false, None);
+        let fields = plan.fields.as_mut()?;
+        for (number, wanted) in fields.iter().enumerate() {
+            let text = wanted.source.text(cells);
+            form_data |= wanted.part == Part::FormData && !text.is_empty();
+            let fine = match text {
+                "" => !wanted.required,
+                text => wanted.allows(text),
+            };
+            // of two, the schema library decides which comes first
+            if !fine && wrong.replace((number, text)).is_some() {
+                return None;
+            }
+        }
+        if let Some((number, text)) = wrong {
+            return fields[number].wrong(text, problems).map(Plainly::Invalid);
+        }
+        Some(Plainly::Valid(PlainRow {
+            first: !std::mem::replace(&mut plan.used, true),
+            checked: plan.checked,
+            enabled,
+            form_data,
+        }))
+    }
+
+    /// The config slots that a row fills, with their texts.
+    pub fn config<'r>(&'r self, cells: Cells<'r, '_>) -> impl Iterator<Item = (&'r str, &'r str)> {
+        let texts = self
+            .config
+            .iter()
+            .map(move |(source, slot)| (slot.as_str(), source.text(cells)));
+        texts.filter(|(_, text)| !text.is_empty())
+    }
+
+    fn plan(&mut self, entries: &mut Entries<'c>, names: &Named<'_>) -> Option<usize> {
+        let names = [
+            Field::Connector,
+            Field::ConnectorVersion,
+            Field::Environment,
+        ]
+        .map(|field| names.of(field));
+        let brief = brief(&names);
+        // an empty `String` points nowhere, and to compare bytes there, none though they are, can take long
+        let same = |(known, name): (&String, &&str)| {
+            known.len() == name.len() && (name.is_empty() || known == name)
+        };
+        let is = |plan: &Plan<'_>| plan.names.iter().zip(&names).all(same);
+        let known = likely(self.plans.iter().map(|plan| plan.brief), brief)
+            .filter(|number| is(&self.plans[*number]))
+            .or_else(|| self.plans.iter().position(is));
+        if known.is_some() || self.plans.len() == PLANS {
+            return known;
+        }
+        let [connector, version, environment] = names;
+        let environment = Some(environment).filter(|name| !name.is_empty());
+        let checked = entries.find(connector, version, environment).ok()?;
+        let mut odd = Vec::new();
+        let fields = wanted(&self.parts, self.converts, checked, &mut odd);
+        self.plans.push(Plan {
+            names: names.map(str::to_owned),
+            brief,
+            checked,
+            fields,
+            odd,
+            used: false,
+        });
+        Some(self.plans.len() - 1)
+    }
+}
+
+/// What the schemas of an environment say of the columns; `None` where they say what cannot be told of a column.
+/// Columns that may not be filled, or not as they are, are added to `odd`.
+fn wanted<'c>(
+    parts: &[(Source<'c>, Part, String)],
+    converts: bool,
+    checked: Checked<'c>,
+    odd: &mut Vec<Source<'c>>,
+) -> Option<Vec<Wanted<'c>>> {
+    let mut all = Vec::new();
+    for part in [Part::Data, Part::FormData] {
+        let schema = match part {
+            Part::Data => &checked.environment.credentials,
+            Part::FormData => &checked.environment.user_data,
+        };
+        let fields = schema.fields()?;
+        let mut missing: Vec<&String> = fields.required().iter().collect();
+        for (source, _, path) in parts.iter().filter(|(_, of, _)| *of == part) {
+            let (types, whole) = schema.place(path);
+            // dots make an object inside the object
+            let nested = path.contains('.') && !whole;
+            let field = match fields.field(path) {
+                Ok(field) if !nested => field,
+                _ => {
+                    odd.push(*source);
+                    continue;
+                }
+            };
+            let required = missing.contains(&path);
+            missing.retain(|name| *name != path);
+            let stays = !converts || types.is_open() || types.allows("string");
+            all.push(Wanted {
+                source: *source,
+                required,
+                types: Some(types).filter(|_| !stays),
+                field,
+                schema,
+                part,
+                path: path.clone(),
+                known: Vec::new(),
+            });
+        }
+        if !missing.is_empty() {
+            return None;
+        }
+    }
+    Some(all)
+}
+
+impl Wanted<'_> {
+    fn allows(&self, text: &str) -> bool {
+        let valid = |instance| {
+            self.field
+                .is_none_or(|field| field.validator.is_valid(instance))
+        };
+        let Some(types) = self.types else {
+            return valid(Instance::Name(text));
+        };
+        let mut tree = Tree::default();
+        match convert(&mut tree, text.into(), types) {
+            Ok(value) => valid(Instance::Value(&tree, value)),
+            Err(_) => false,
+        }
+    }
+
+    /// Where in `problems` it stands what is wrong with a text that is not allowed; `None` where that depends on what
+    /// becomes of it.
+    fn wrong(&mut self, text: &str, problems: &mut Vec<Vec<Problem>>) -> Option<u32> {
+        if self.types.is_some() && !text.is_empty() {
+            return None;
+        }
+        let failed = match text {
+            "" => Some(MISSING),
+            text => self.field?.failed(text),
+        };
+        let known = self.known.iter().find(|known| Some(known.0) == failed);
+        if let Some((_, at)) = known {
+            return Some(*at);
+        }
+        let at = u32::try_from(problems.len()).ok()?;
+        problems.push(self.problems(text));
+        self.known.extend(failed.map(|failed| (failed, at)));
+        Some(at)
+    }
+
+    fn problems(&self, text: &str) -> Vec<Problem> {
+        let prefix = self.part.name();
+        let Some(field) = self.field.filter(|_| !text.is_empty()) else {
+            let field = format!("{prefix}.{}", self.path);
+            return vec![findings::missing(field)];
+        };
+        let errors = field.validator.iter_errors(Instance::Name(text));
+        let problem = |error| findings::problem(&error, prefix, &self.path, self.schema);
+        errors.map(problem).collect()
+    }
+}
