@@ -357,3 +357,98 @@ impl<'l> Learner<'_, 'l> {
         (self.peek()? == byte).then(|| self.at += 1)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn learnt(lines: &[&str]) -> Shapes {
+        let mut shapes = Shapes::default();
+        for line in lines {
+            shapes.learn(line, &Mapping::default());
+        }
+        shapes
+    }
+
+    fn read(shapes: &Shapes, line: &str) -> Option<Vec<String>> {
+        let mut cells = Vec::new();
+        shapes.read(line, &mut cells).then(|| {
+            let named = shapes.targets().zip(&cells);
+            let told = named.filter_map(|(target, cell)| Some((target?.name(), cell)));
+            told.filter(|(_, cell)| !cell.is_empty())
+                .map(|(name, cell)| format!("{name}={cell}"))
+                .collect()
+        })
+    }
+
+    #[test]
+    fn what_was_seen_is_read_without_parsing() {
+        let first = r#"{"externalUserId":"a","data":{"key":"x","b.c":"y"},"enabled":true}"#;
+        let second = r#"{"externalUserId":"b","userName":"n","data":{"key":"z"}}"#;
+        let shapes = learnt(&[first, second]);
+        let all = [
+            "externalUserId=a",
+            "data.key=x",
+            "data.b.c=y",
+            "enabled=true",
+        ];
+        assert_eq!(read(&shapes, first).unwrap(), all);
+        // neither line had this shape: both together do
+        let both = r#"{"externalUserId":"c \"q\" \u00e4","userName":null,"data":{"key":"x","b.c":"y"},"enabled":false}"#;
+        let all = [
+            "externalUserId=c \"q\" ä",
+            "data.key=x",
+            "data.b.c=y",
+            "enabled=false",
+        ];
+        assert_eq!(read(&shapes, both).unwrap(), all);
+    }
+
+    #[test]
+    fn what_the_parser_would_see_otherwise_is_left_to_it() {
+        let shapes = learnt(&[
+            r#"{"externalUserId":"a","userName":"n","data":{"key":"x"}}"#,
+            r#"{"userName":"n","externalUserId":"a","data":{}}"#,
+            r#"{"data":{"key":"x"},"userName":"n"}"#,
+        ]);
+        let known = r#"{"userName":"n","externalUserId":"a","data":{}}"#;
+        assert!(read(&shapes, known).is_some());
+        for (from, to) in [
+            (r#""n""#, "7"),
+            (r#""n""#, "[\"n\"]"),
+            (r#""n""#, "{}"),
+            (r#""n""#, r#""n\""#),
+            (r#""n""#, r#""\ud800""#),
+            (r#""n""#, "nul"),
+            ("{}", "null"),
+            ("{}", r#"{"key":""}"#),
+            ("{}", r#"{"key":null}"#),
+            ("{}}", "{}} "),
+            ("{}}", "{}"),
+            (",", " ,"),
+        ] {
+            let line = known.replacen(from, to, 1);
+            assert_eq!(read(&shapes, &line), None, "{line}");
+        }
+        for line in [
+            // all of it known, but for what comes twice: a key, an object
+            r#"{"externalUserId":"a","userName":"n","externalUserId":"a","data":{}}"#,
+            r#"{"data":{"key":"x"},"userName":"n","externalUserId":"a","data":{}}"#,
+            "{}",
+            "",
+        ] {
+            assert_eq!(read(&shapes, line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_file_without_an_order_is_given_up() {
+        let mut shapes = Shapes::default();
+        for number in 0..100 {
+            let line = format!(r#"{{"externalUserId":"a","key-{number}":"x"}}"#);
+            shapes.learn(&line, &Mapping::default());
+        }
+        assert!(shapes.full);
+        assert!(shapes.keys.len() <= MOST_KEYS && shapes.after[0].len() <= MOST_WAYS);
+    }
+}

@@ -1,9 +1,9 @@
 //! Checking rows: each against its catalog entry, and all against each other.
 //!
-//! [`check`] is the one place where a row's fields, conversion and schema are judged; the parallel
-//! [`pipeline`] of `validate` and the second pass of `import` both go through it. [`across`] finds what
-//! only shows when rows are seen together, by the [`marks`] of each. [`report`] writes issues and rows for
-//! people and programs.
+//! [`check`] is the one place where a row's fields, conversion and schema are judged. The second pass of `import` asks
+//! it of every row; the parallel [`pipeline`], which has a [`judge`] for each block, only of those of which [`plain`]
+//! cannot tell without putting them together. [`across`] finds what only shows when rows are seen together, by the
+//! [`marks`] of each. [`report`] writes issues and rows for people and programs.
 
 pub mod across;
 mod brief;

@@ -410,3 +410,89 @@ impl Wanted<'_> {
         errors.map(problem).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::catalog::entry::Entry;
+    use crate::input::blocks::Blocks;
+    use crate::input::mapping::Mapping;
+    use crate::input::open::Format;
+    use crate::input::records::{At, Taker, take_records};
+    use crate::input::row::Row;
+    use serde_json::json;
+    use std::path::Path;
+
+    /// What is told of each row here, in a word.
+    struct Told<'c> {
+        plain: Plain<'c>,
+        entries: Entries<'c>,
+        problems: Vec<Vec<Problem>>,
+        told: Vec<String>,
+    }
+
+    impl<'c> Taker<'c> for Told<'c> {
+        fn keys(&mut self, _: &Shapes) {}
+
+        fn cells(&mut self, _: &At, cells: Cells<'_, 'c>) -> bool {
+            let names = self.plain.names(cells);
+            let found = self
+                .plain
+                .check(&mut self.entries, &names, cells, &mut self.problems);
+            self.told.push(match found {
+                Plainly::Valid(row) => format!("valid {}", row.checked.environment.title),
+                Plainly::Invalid(at) => {
+                    let problems = self.problems[at as usize].iter();
+                    let told = problems.map(|p| format!("{} {}", p.field, p.code));
+                    told.collect::<Vec<_>>().join(", ")
+                }
+                Plainly::Untold => "untold".to_owned(),
+            });
+            true
+        }
+
+        fn row(&mut self, _: At, _: Option<&mut Row<'c>>, _: Vec<Problem>) {}
+    }
+
+    #[test]
+    fn of_plain_rows_it_is_told_what_they_are() {
+        let schema = json!({"required": ["key"], "additionalProperties": false, "properties": {
+            "key": {"type": "string", "minLength": 3, "pattern": "^a"}, "port": {"type": "integer"}}});
+        let entry = json!({"connector": "c", "versions": ["1.0"], "authType": "token",
+            "service": {"id": "s", "name": "s", "version": 1},
+            "environments": [{"id": "e", "title": "Live", "credentials": schema, "userData": {}}]});
+        let entry = Entry::parse(&entry, Path::new("c.json")).unwrap();
+        let catalog = Catalog::of(vec![entry]).unwrap();
+        let text = "externalUserId,connector,connectorVersion,data.key,data.port,data.other\n\
+            1,c,1.0,abc,,\n2,c,1.0,abc,7,\n3,c,1.0,,,\n4,c,1.0,bb,,\n5,c,1.0,bb,,\n6,c,1.0,abc,x,\n\
+            7,c,1.0,b,x,\n8,c,1.0,abc,,x\n9,c,2.0,abc,,\n,c,1.0,abc,,\n";
+        let mut blocks = Blocks::new(text.as_bytes(), Format::Csv);
+        let header = blocks.header().unwrap().unwrap();
+        let layout = Layout::of_header(Format::Csv, &header, Mapping::default()).0;
+        let block = blocks.next_block().unwrap().unwrap();
+        let mut told = Told {
+            plain: Plain::of_columns(&layout),
+            entries: Entries::new(&catalog),
+            problems: Vec::new(),
+            told: Vec::new(),
+        };
+        take_records(&block, &layout, None, &mut told);
+        let short = "data.key too_short, data.key pattern";
+        let expected = [
+            "valid Live",
+            "valid Live",
+            "data.key missing_field",
+            short,
+            short,
+            "untold",
+            "untold",
+            "untold",
+            "untold",
+            "untold",
+        ];
+        assert_eq!(told.told, expected);
+        // rows with the same wrong with them share it
+        assert_eq!(told.problems.len(), 2);
+    }
+}
