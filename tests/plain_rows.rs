@@ -240,7 +240,7 @@ fn line() -> impl Strategy<Value = String> {
         any::<prop::sample::Index>(),
         0..8_u32,
     );
-    let space = prop::sample::select(vec!["", "", "", " ", "\t"]);
+    let space = prop::sample::select(vec!["", "", "", "", "", " "]);
     (order, fields, odd, space).prop_map(move |(order, fields, odd, space)| {
         let odd_at = odd.0.index(TEXTS.len());
         let mut top: Vec<(String, String)> = Vec::new();
@@ -301,8 +301,8 @@ fn line() -> impl Strategy<Value = String> {
 }
 
 fn json_lines() -> impl Strategy<Value = String> {
-    let end = prop::sample::select(vec!["\n", "\n", "\r\n"]);
-    (prop::collection::vec(line(), 0..40), end).prop_map(|(lines, end)| lines.join(end))
+    let end = prop::sample::select(vec!["\n", "\n", "\n", "\r\n", "\t\n"]);
+    (prop::collection::vec(line(), 0..80), end).prop_map(|(lines, end)| lines.join(end))
 }
 
 proptest! {

@@ -138,12 +138,12 @@ pub(super) fn fill_up<'a, 's>(
     source: impl Fn(&str) -> Option<&'s str>,
 ) {
     for (target, text) in &layout.mapping.constants {
-        if !row.fills(target) {
+        if !row.gives(target) {
             row.put_text(target, Cow::Borrowed(text), problems);
         }
     }
     for (target, template) in &layout.mapping.templates {
-        if row.fills(target) {
+        if row.gives(target) {
             continue;
         }
         let filled = template.fill(|name| {
@@ -257,6 +257,18 @@ mod tests {
         let got = rows(Format::Csv, HEADER, "a,x\nb,x,1\nc\0,x,1\n");
         let codes: Vec<_> = got.iter().map(|r| r.2.clone()).collect();
         assert_eq!(codes, [vec![Code::RaggedRow], vec![], vec![Code::NulByte]]);
+    }
+
+    #[test]
+    fn what_a_row_gives_within_an_object_wins_over_a_constant() {
+        let mapping = "[constants]\n\"data.key\" = \"k\"\n\"data.a.b\" = \"b\"\n[templates]\n\"data.c\" = \"{connector}\"";
+        let mapping = Mapping::parse(mapping, std::path::Path::new("m.toml")).unwrap();
+        let layout = Layout::of_json_lines(mapping);
+        let text = r#"{"connector":"x","data":{"key":"own","a":{"b":"own"},"c":""}}"#;
+        for_each_row(&block(text, 1), &layout, |_, row, problems| {
+            assert_eq!(problems, []);
+            assert!(row.unwrap().data.pieces.is_empty());
+        });
     }
 
     #[test]

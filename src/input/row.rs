@@ -103,6 +103,21 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// Whether the row itself gives what `target` is, by itself or in an object that comes whole: then no constant and
+    /// no template has a say.
+    pub(super) fn gives(&self, target: &Target) -> bool {
+        let whole = match target {
+            Target::Data(_) => self.data.whole,
+            Target::FormData(_) => self.form_data.whole,
+            _ => None,
+        };
+        let inside = |path: &String| {
+            whole.is_some_and(|object| super::lines::lookup(&self.tree, object, path).is_some())
+        };
+        self.fills(target)
+            || matches!(target, Target::Data(path) | Target::FormData(path) if inside(path))
+    }
+
     /// Puts a CSV cell (or a constant, or a filled template) in its place. Empty text is an absent field.
     pub(super) fn put_text(
         &mut self,
