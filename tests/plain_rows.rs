@@ -5,6 +5,8 @@ use std::io;
 use std::path::Path;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
 use tray_import::catalog::Catalog;
 use tray_import::catalog::entry::Entry;
@@ -46,7 +48,7 @@ fn catalog() -> Catalog {
                 "credentials": schema, "userData": form[number / 2 % 2]})
             })
             .collect();
-        let entry = json!({"connector": format!("c{number}"), "versions": ["1.0", "2.1"],
+        let entry = json!({"connector": format!("c{number}"), "versions": ["1.0", "2.1", ""],
             "service": {"id": format!("s{number}"), "name": format!("s{number}"), "version": 1},
             "authType": "token", "environments": environments});
         Entry::parse(&entry, Path::new("c.json")).unwrap()
@@ -162,6 +164,7 @@ fn mapping() -> impl Strategy<Value = Mapping> {
         "[constants]\nenvironment = \"Live\"\n\"formData.sub\" = \"s\"",
         "[constants]\nconnector = \"c1\"\n\"data.key\" = \"5\"\nauthExternalId = \"slot\"\n\"config.x\" = \"always\"",
         "ignore = [\"list\", \"data.list\"]\n[constants]\nenabled = \"maybe\"",
+        "[constants]\n\"data.key\" = \"7\"",
         "[templates]\nauthName = \"{connector} of {externalUserId}\"",
     ];
     prop::sample::select(constants.to_vec())
@@ -169,7 +172,7 @@ fn mapping() -> impl Strategy<Value = Mapping> {
 }
 
 /// Which of some texts a field may have: mostly ones that are right.
-const TEXTS: [(&str, &[&str]); 17] = [
+const TEXTS: [(&str, &[&str]); 18] = [
     (
         "externalUserId",
         &["u1", "u2", "u3", "u4", "u\u{e4} \"q\"", "u6", ""],
@@ -178,7 +181,7 @@ const TEXTS: [(&str, &[&str]); 17] = [
         "connector",
         &["c0", "c1", "c2", "c3", "c4", "c5", "c6", "c7"],
     ),
-    ("connectorVersion", &["1.0", "2.1", "1.0", "9"]),
+    ("connectorVersion", &["1.0", "2.1", "1.0", "9", ""]),
     ("environment", &["Live", "", "", "Test", "env-1-Test"]),
     (
         "data.key",
@@ -195,13 +198,14 @@ const TEXTS: [(&str, &[&str]); 17] = [
     ("authName", &["", "mine", "c0 u1"]),
     ("enabled", &["", "true", "FALSE", "false", "yes"]),
     ("config.x", &["", "", "1", "2"]),
+    ("config.a", &["", "", "1", "2"]),
     ("hidden", &["", "true", "", "no"]),
 ];
 
 fn csv() -> impl Strategy<Value = String> {
     let columns = prop::sample::subsequence((3..TEXTS.len()).collect::<Vec<_>>(), 0..14);
     let choices = prop::collection::vec(
-        prop::collection::vec(any::<prop::sample::Index>(), 17),
+        prop::collection::vec(any::<prop::sample::Index>(), TEXTS.len()),
         0..30,
     );
     (columns, choices).prop_map(|(mut columns, rows)| {
@@ -230,6 +234,7 @@ fn line() -> impl Strategy<Value = String> {
         "[\"a\"]",
         "{}",
         "{\"b\":1.5}",
+        "\"a\rb\"",
         "\"\\u00e4\\n\"",
         "\"tab\\t\"",
     ];
@@ -325,4 +330,50 @@ proptest! {
             one_by_one(&catalog, Format::Jsonl, &mapping, &text)
         );
     }
+}
+
+/// Blocks of half a MiB are worked on by several, each with what it has learnt so far.
+#[test]
+fn from_block_to_block_nothing_is_lost() {
+    let mut runner = TestRunner::deterministic();
+    let line = line();
+    let mut draw = || line.new_tree(&mut runner).unwrap().current();
+    let text: String = (0..9000).map(|_| draw() + "\n").collect();
+    assert!(text.len() > 3 * 512 * 1024);
+    let (catalog, mapping) = (catalog(), Mapping::default());
+    let ours = by_the_pipeline(&catalog, Format::Jsonl, &mapping, &text);
+    let theirs = one_by_one(&catalog, Format::Jsonl, &mapping, &text);
+    let differs = ours.0.iter().zip(&theirs.0).find(|(a, b)| a != b);
+    assert_eq!(differs, None);
+    assert!(ours == theirs);
+    assert_ne!(ours.1.iter().flatten().count(), 0);
+}
+
+/// A pattern may take so many steps that its engine gives up: then that is what is said.
+#[test]
+fn a_pattern_that_is_given_up_is_not_one_that_does_not_match() {
+    let schema =
+        json!({"properties": {"key": {"pattern": "^(?:(a|aa)\\1?)+$"}, "other": {"maxLength": 1}}});
+    let entry = json!({"connector": "c", "versions": ["1.0"], "authType": "token",
+        "service": {"id": "s", "name": "s", "version": 1},
+        "environments": [{"id": "e", "title": "Live", "credentials": schema, "userData": {}}]});
+    let catalog = Catalog::of(vec![Entry::parse(&entry, Path::new("c.json")).unwrap()]).unwrap();
+    let long = format!("{}b", "a".repeat(60));
+    let text = format!(
+        "externalUserId,connector,connectorVersion,data.key,data.other\n\
+         1,c,1.0,b,\n2,c,1.0,{long},\n3,c,1.0,{long},ab\n4,c,1.0,b,\n5,c,1.0,aa,\n"
+    );
+    let ours = by_the_pipeline(&catalog, Format::Csv, &Mapping::default(), &text);
+    assert_eq!(
+        ours,
+        one_by_one(&catalog, Format::Csv, &Mapping::default(), &text)
+    );
+    let codes = |row: usize| {
+        let problems = ours.0[row].problems.iter();
+        problems.map(|p| p.code.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(codes(0), ["pattern"]);
+    assert_eq!(codes(1), ["schema"]);
+    assert_eq!(codes(3), ["pattern"]);
+    assert!(codes(4).is_empty());
 }

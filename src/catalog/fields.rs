@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use super::schema::build;
+use super::schema::{build, build_linear};
 use crate::json::instance::{Instance, RowJson};
 
 /// A schema that says of an object only which fields it must have and may have, and of each field by itself what
@@ -86,7 +86,8 @@ impl Field {
         let by_keyword = schema.as_object().and_then(|map| {
             let alone = |keyword: &&String| Field::OF_TEXT.contains(&keyword.as_str());
             let applying = |keyword: &String| Field::APPLYING.contains(&keyword.as_str());
-            let one = |keyword: &String| build(&json!({keyword: map[keyword]})).ok();
+            // a pattern for the other engine may also fail to be decided, and that is said otherwise
+            let one = |keyword: &String| build_linear(&json!({keyword: map[keyword]})).ok();
             (!map.keys().any(applying)).then(|| map.keys().filter(alone).map(one).collect())?
         });
         Some(Field {

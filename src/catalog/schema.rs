@@ -179,17 +179,26 @@ impl Schema {
 }
 
 pub(super) fn build(schema: &Value) -> Result<Validator<RowJson>, String> {
-    let options = || {
-        jsonschema::options_for::<RowJson>()
-            .with_draft(Draft::Draft7)
-            .should_validate_formats(false)
-    };
-    // linear-time patterns where the pattern allows it; look-around needs the other engine
-    options()
-        .with_pattern_options(PatternOptions::regex())
-        .build(schema)
-        .or_else(|_| options().build(schema))
-        .map_err(|error| format!("the schema cannot be used: {}", error.masked()))
+    // look-around needs the other engine
+    build_with(schema, true).or_else(|_| build_with(schema, false))
+}
+
+/// With patterns that take linear time alone.
+pub(super) fn build_linear(schema: &Value) -> Result<Validator<RowJson>, String> {
+    build_with(schema, true)
+}
+
+fn build_with(schema: &Value, linear: bool) -> Result<Validator<RowJson>, String> {
+    let options = jsonschema::options_for::<RowJson>()
+        .with_draft(Draft::Draft7)
+        .should_validate_formats(false);
+    match linear {
+        true => options
+            .with_pattern_options(PatternOptions::regex())
+            .build(schema),
+        false => options.build(schema),
+    }
+    .map_err(|error| format!("the schema cannot be used: {}", error.masked()))
 }
 
 /// The dotted path of every typed field, objects inside objects included.

@@ -216,8 +216,11 @@ impl<R: Read> Blocks<R> {
     }
 
     fn cut(&mut self, end: usize, broken: Option<Code>) -> Block {
-        let new = || Zeroizing::new(Vec::with_capacity(self.target * 2));
-        let mut rest = self.spare.pop().unwrap_or_else(new);
+        let new = || Zeroizing::new(Vec::with_capacity(self.pending.len().max(self.target * 2)));
+        // too small, it would grow, and leave what it held behind unwiped
+        let behind = self.pending.len() - end;
+        let large = |rest: &Zeroizing<Vec<u8>>| rest.capacity() >= behind;
+        let mut rest = self.spare.pop().filter(large).unwrap_or_else(new);
         rest.clear();
         rest.extend_from_slice(&self.pending[end..]);
         let mut bytes = std::mem::replace(&mut self.pending, rest);

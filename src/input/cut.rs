@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use csv::ByteRecord;
 use memchr::memchr_iter;
+use zeroize::Zeroize;
 
 use super::blocks::count_newlines;
 use super::open::Format;
@@ -42,7 +43,7 @@ pub struct Records<'b> {
 pub enum Cells<'r, 'b> {
     /// As they stand in the block.
     Lent(&'r [&'b str]),
-    /// Some of them copied.
+    /// Some of them copied; of JSON Lines, the texts of the keys that were learnt, empty where there is none.
     Copied(&'r [Cow<'b, str>]),
 }
 
@@ -138,7 +139,7 @@ impl<'b> Records<'b> {
     /// Cuts a plain record in which quotes are doubled.
     fn copy(&mut self) -> Option<()> {
         let mut cells = std::mem::take(&mut self.copied);
-        cells.clear();
+        forget(&mut cells);
         let end = self.cut(&mut cells, |cell, doubled| {
             Some(match doubled {
                 true => Cow::Owned(cell.replace("\"\"", "\"")),
@@ -223,7 +224,7 @@ impl<'b> Records<'b> {
 
     /// Has the csv crate parse one record; whether it is text.
     fn parse(&mut self, start: usize, line: u64) -> bool {
-        self.copied.clear();
+        forget(&mut self.copied);
         let mut record = ByteRecord::new();
         // the csv crate would take a byte order mark off here and count on without it
         let mark = "\u{feff}".as_bytes();
@@ -247,6 +248,22 @@ impl<'b> Records<'b> {
         }
         true
     }
+}
+
+impl Drop for Records<'_> {
+    fn drop(&mut self) {
+        forget(&mut self.copied);
+    }
+}
+
+/// Empties a record's cells, and wipes those that were copied.
+pub(super) fn forget(cells: &mut Vec<Cow<'_, str>>) {
+    for cell in cells.iter_mut() {
+        if let Cow::Owned(text) = cell {
+            text.zeroize();
+        }
+    }
+    cells.clear();
 }
 
 /// A reader of the dialect that [`super::blocks`] cuts by.

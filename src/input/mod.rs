@@ -3,7 +3,7 @@
 //! The way in: [`open`](open::open) undoes the compression and settles the format, [`blocks`] cuts the
 //! stream at record boundaries without parsing it, [`layout`] decides once per file what each column
 //! means, and [`records`] turns a block into [`Row`](row::Row)s that borrow from it, or, for those who can do with them,
-//! into cells: of a CSV, or of JSON Lines in one of the [`shapes`] that were seen before.
+//! into cells: of a CSV (`cut`, with `stops`), or of JSON Lines (`lines`) in one of the [`shapes`] that were seen before.
 //!
 //! Nothing here knows Tray, schemas or results: a [`Row`](row::Row) says what the file says, in the
 //! contract's names, and no more.

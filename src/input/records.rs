@@ -206,8 +206,13 @@ fn broken_problem(code: Code) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Catalog;
+    use crate::catalog::entry::Entry;
     use crate::input::fields::Field;
     use crate::input::mapping::Mapping;
+    use crate::json::Place;
+    use crate::validate::check::{Entries, check};
+    use std::path::Path;
     use zeroize::Zeroizing;
 
     fn block(text: &str, line: u64) -> Block {
@@ -268,6 +273,27 @@ mod tests {
         for_each_row(&block(text, 1), &layout, |_, row, problems| {
             assert_eq!(problems, []);
             assert!(row.unwrap().data.pieces.is_empty());
+        });
+    }
+
+    #[test]
+    fn what_is_given_by_its_path_brings_nothing_along() {
+        let layout = Layout::of_json_lines(Mapping::default());
+        let entry = serde_json::json!({"connector": "c", "versions": ["1.0"], "authType": "token",
+            "service": {"id": "s", "name": "s", "version": 1},
+            "environments": [{"id": "e", "title": "Live", "credentials": {"type": "object"}, "userData": {}}]});
+        let entry = Entry::parse(&entry, Path::new("c.json")).unwrap();
+        let catalog = Catalog::of(vec![entry]).unwrap();
+        let text = r#"{"data.b":"2","data":{"a":"1"},"data.c":"3","formData.x":"4","externalUserId":"u","connector":"c","connectorVersion":"1.0"}"#;
+        for_each_row(&block(text, 1), &layout, |_, row, mut problems| {
+            let row = row.unwrap();
+            let checked = check(&mut Entries::new(&catalog), row, &mut problems);
+            assert_eq!(problems, []);
+            assert!(checked.is_some());
+            let value = |object: Option<Place>| row.tree.to_value(object.unwrap());
+            let all = serde_json::json!({"a": "1", "b": "2", "c": "3"});
+            assert_eq!(value(row.data.whole), all);
+            assert_eq!(value(row.form_data.whole), serde_json::json!({"x": "4"}));
         });
     }
 

@@ -88,6 +88,13 @@ impl<'a> Row<'a> {
         self.tree.clear();
     }
 
+    /// Config slots and their values by the slots' External IDs, whatever order the file has them in.
+    pub fn config_by_slot(&self) -> Vec<&(Cow<'a, str>, Place)> {
+        let mut config: Vec<_> = self.config.iter().collect();
+        config.sort_by(|(a, _), (b, _)| a.cmp(b));
+        config
+    }
+
     /// Whether anything fills `target` yet.
     pub(super) fn fills(&self, target: &Target) -> bool {
         match target {

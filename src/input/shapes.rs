@@ -5,13 +5,15 @@
 //! known text, to its end. A line that brings anything else (a key or an order not seen yet, an array, a number,
 //! objects within `data`) is parsed like any other. Lines are learnt from only after the parser has found nothing
 //! wrong with them, and two values are never taken for the same key: a line that is read here is one that the parser
-//! reads, and to the same fields.
+//! reads, and to the same fields. What has been learnt goes from block to block with whoever works on one, so that
+//! which lines are parsed is not the same in every run; what is found must be.
 
 use std::borrow::Cow;
 
 use memchr::memchr2;
 use zeroize::Zeroize;
 
+use super::cut::forget;
 use super::fields::{Field, Target};
 use super::mapping::Mapping;
 
@@ -66,6 +68,8 @@ struct Way {
 const MOST_KEYS: usize = 64;
 /// So many ways may lead on from one key. A file with more is one whose keys come in any order.
 const MOST_WAYS: usize = 16;
+/// So many bytes of text between two values are kept.
+const MOST_TEXT: usize = 1024;
 
 impl Shapes {
     /// What the value of each key fills: the columns of [`Shapes::read`].
@@ -76,7 +80,7 @@ impl Shapes {
         })
     }
 
-    /// Reads a line of a known shape, in which no byte is a control character: the text of each key's value, and
+    /// Reads a line of a known shape, in which no byte may be a control character: the text of each key's value, and
     /// empty text where there is none. Otherwise false, and nothing that `cells` holds then means anything.
     pub fn read<'b>(&self, line: &'b str, cells: &mut Vec<Cow<'b, str>>) -> bool {
         forget(cells);
@@ -248,16 +252,6 @@ fn text(inside: &str) -> Option<(Cow<'_, str>, usize)> {
     Some((Cow::Owned(text.ok()?), end + 2))
 }
 
-/// Empties the cells of a line, and wipes those that were copied.
-pub fn forget(cells: &mut Vec<Cow<'_, str>>) {
-    for cell in cells.iter_mut() {
-        if let Cow::Owned(text) = cell {
-            text.zeroize();
-        }
-    }
-    cells.clear();
-}
-
 /// Walks along a line that is known to be JSON.
 struct Learner<'s, 'l> {
     shapes: &'s mut Shapes,
@@ -327,6 +321,9 @@ impl<'l> Learner<'_, 'l> {
     }
 
     fn way(&mut self, to: Option<usize>, end: usize) {
+        if end - self.text > MOST_TEXT {
+            return;
+        }
         let way = Way {
             text: self.line[self.text..end].into(),
             keys: self.keys,

@@ -151,11 +151,13 @@ impl<'t> Node<'t, RowJson> for Instance<'t> {
         }
     }
 
-    /// Asked for only to be carried along by an error, and nobody reads it there: a copy of credentials
-    /// that nobody would wipe. So an error carries `null`.
+    /// Asked for to be carried along by an error, which would be a copy of credentials that nobody would wipe. So an
+    /// error carries what holds them and nothing in it: the library looks for the place in question there.
     fn to_value(&self) -> Cow<'t, Value> {
-        const NOTHING: &Value = &Value::Null;
-        Cow::Borrowed(NOTHING)
+        Cow::Owned(match *self {
+            Instance::Value(tree, at) => outline(tree, at),
+            Instance::Name(_) => Value::Null,
+        })
     }
 
     fn identity(&self) -> Option<NodeIdentity> {
@@ -169,6 +171,18 @@ impl<'t> Node<'t, RowJson> for Instance<'t> {
                 Some(NodeIdentity::tagged(address, u32::MAX))
             }
         }
+    }
+}
+
+/// The objects and arrays of a value, with `null` for everything in them that is neither.
+fn outline(tree: &Tree<'_>, at: Place) -> Value {
+    match tree.kind(at) {
+        Kind::Array(_) => tree.children(at).map(|at| outline(tree, at)).collect(),
+        Kind::Object(_) => {
+            let member = |at| (tree.name(at).to_string(), outline(tree, at));
+            Value::Object(tree.children(at).map(member).collect())
+        }
+        _ => Value::Null,
     }
 }
 

@@ -189,10 +189,12 @@ impl<'a> Tree<'a> {
         None
     }
 
-    /// Appends a free-standing value to an object or array, under `name`, which must not be taken.
+    /// Appends a value to an object or array, under `name`, which must not be taken. Where it stood before, nobody may
+    /// look any more.
     pub fn push(&mut self, parent: Place, name: Cow<'a, str>, child: Place) {
         if let Some(node) = self.nodes.get_mut(child.0 as usize) {
             node.name = name;
+            node.next = NONE;
         }
         let Some(Kind::Array(chain) | Kind::Object(chain)) =
             self.nodes.get_mut(parent.0 as usize).map(|n| &mut n.kind)

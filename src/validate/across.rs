@@ -38,6 +38,9 @@ struct Admitted {
 #[derive(Clone, Copy)]
 struct Before(u32);
 
+/// Room is made for so many at most: how a file begins does not say for sure how it goes on.
+const MOST_EXPECTED: usize = 1 << 24;
+
 const PLACE: u32 = (1 << 30) - 1;
 const NONE: u32 = PLACE;
 const ENABLED: u32 = 1 << 30;
@@ -120,12 +123,14 @@ impl Across {
     pub fn expect(&mut self, bytes: u64, expected: u64) {
         let more = |count: usize| {
             let whole = u128::from(expected) * count as u128 / u128::from(bytes.max(1));
-            usize::try_from(whole).unwrap_or(0).saturating_sub(count)
+            let whole = usize::try_from(whole).unwrap_or(MOST_EXPECTED);
+            whole.min(MOST_EXPECTED).saturating_sub(count)
         };
         let (users, rows) = (more(self.users.len()), more(self.rows.len()));
         self.users.reserve(users);
-        self.latest.reserve(users);
-        self.rows.reserve(rows);
+        // without room made ahead, they grow as they come
+        let _ = self.latest.try_reserve(users);
+        let _ = self.rows.try_reserve(rows);
     }
 
     /// A row that is not valid by itself: it takes no part.
@@ -266,7 +271,7 @@ impl Across {
                 clashes.push(Clash::Enabled(self.row_at(at), enabled));
             }
         }
-        // in the order in which the row names them
+        // by their External IDs
         clashes.extend(config.iter().filter_map(|mark| {
             let (slot, at) = seen.config.iter().find(|(slot, _)| *slot == mark.slot)?;
             Some(Clash::Config(self.row_at(*at), *slot))

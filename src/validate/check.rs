@@ -12,8 +12,8 @@ use crate::input::row::Row;
 use crate::issue::{Code, Problem};
 use crate::json::instance::Instance;
 
-/// A row that is valid by itself: where it belongs. Its `data` and `formData` stand whole in the row,
-/// converted and valid.
+/// A row that is valid by itself: where it belongs. Where [`check`] says so, its `data` and `formData` stand whole in
+/// the row, converted and valid.
 #[derive(Clone, Copy)]
 pub struct Checked<'c> {
     /// The catalog entry of its connector version.

@@ -191,14 +191,18 @@ impl UserNumbers {
         }
     }
 
-    /// Makes room for so many more.
+    /// Makes room for so many more, if there is that much memory.
     pub fn reserve(&mut self, more: usize) {
-        match &mut self.digests {
-            Digests::Whole(all) => all.reserve(more),
-            Digests::Half(all) => all.reserve(more),
+        let digests = match &mut self.digests {
+            Digests::Whole(all) => all.try_reserve(more),
+            Digests::Half(all) => all.try_reserve(more),
+        };
+        if digests.is_ok() {
+            let digests = &self.digests;
+            let hash = |number: &u32| digests.hash(*number);
+            // without room made ahead, it grows as they come
+            let _ = self.table.try_reserve(more, hash);
         }
-        let digests = &self.digests;
-        self.table.reserve(more, |number| digests.hash(*number));
     }
 
     /// How many there are.

@@ -176,7 +176,7 @@ impl<'c> Taker<'c> for Judge<'c, '_> {
         if let Some(row) = row {
             if let Some(checked) = check::check(&mut self.entries, row, &mut problems) {
                 found.judged.references.add(row, checked);
-                for (slot, value) in &row.config {
+                for (slot, value) in row.config_by_slot() {
                     let mark = found.marker.config(slot, &row.tree, *value);
                     found.judged.configure(mark, slot);
                 }

@@ -1,5 +1,6 @@
 //! Rows checked one after the other, by whoever reads the file for another purpose and wants to know which of
-//! its rows are valid. The same judges as in the [`pipeline`](super::pipeline).
+//! its rows are valid. Judged as the [`pipeline`](super::pipeline) judges them, every row
+//! put together.
 
 use super::across::Across;
 use super::check::{self, Checked, Entries};
@@ -46,10 +47,13 @@ impl<'c> OneByOne<'c> {
             self.across.leave_out(number);
             return None;
         };
-        let config = row.config.iter();
+        let config = row.config_by_slot();
         self.marks.clear();
-        self.marks
-            .extend(config.map(|(slot, value)| self.marker.config(slot, &row.tree, *value)));
+        self.marks.extend(
+            config
+                .iter()
+                .map(|(slot, value)| self.marker.config(slot, &row.tree, *value)),
+        );
         let marks = self.marker.mark(
             row,
             checked.environment,
@@ -63,7 +67,7 @@ impl<'c> OneByOne<'c> {
             return Some(checked);
         }
         let name = |mark| {
-            let mut slots = self.marks.iter().zip(&row.config);
+            let mut slots = self.marks.iter().zip(&config);
             let found = slots.find(|(known, _)| known.slot == mark);
             found.map_or("", |(_, (slot, _))| slot.as_ref())
         };

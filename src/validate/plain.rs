@@ -2,8 +2,8 @@
 //!
 //! Most rows of most files are plain: each cell is one text of one field. Such a row is valid where the cells that
 //! its connector version asks for are filled, those that it does not know are empty, and each text is what the
-//! schema says of its field; which columns these are is looked up once for a connector version. Every other row,
-//! and every row that is not valid, is left to [`super::check`], which alone says what is wrong.
+//! schema says of its field; which columns these are is looked up once for a connector version. Where one text is not,
+//! the schema library says what is wrong with it. Every other row is left to [`super::check`].
 
 use super::brief::{Brief, brief, likely};
 use super::check::{Checked, Entries};
@@ -166,6 +166,7 @@ impl<'c> Plain<'c> {
             let column = None;
             plain.add(target.clone(), Source { column, constant });
         }
+        plain.config.sort_by(|(_, a), (_, b)| a.cmp(b));
         plain
     }
 
@@ -234,7 +235,12 @@ impl<'c> Plain<'c> {
                     .map(|(source, _)| source)
                     .any(|s| !s.text(cells).is_empty())
         };
-        if !is_there(Field::ExternalUserId)
+        let always = [
+            Field::ExternalUserId,
+            Field::Connector,
+            Field::ConnectorVersion,
+        ];
+        if !always.into_iter().all(is_there)
             || is_there(Field::AuthExternalId) != placed
             || (!placed && stray())
         {
@@ -270,7 +276,7 @@ impl<'c> Plain<'c> {
         }))
     }
 
-    /// The config slots that a row fills, with their texts.
+    /// The config slots that a row fills, with their texts, by their External IDs.
     pub fn config<'r>(&'r self, cells: Cells<'r, '_>) -> impl Iterator<Item = (&'r str, &'r str)> {
         let texts = self
             .config
@@ -344,11 +350,16 @@ fn wanted<'c>(
             };
             let required = missing.contains(&path);
             missing.retain(|name| *name != path);
-            let stays = !converts || types.is_open() || types.allows("string");
+            let text = types.is_open() || types.allows("string");
+            // a constant is text also beside values that are not, and becomes what the schema says
+            if !converts && !text && !source.constant.is_empty() {
+                odd.push(*source);
+                continue;
+            }
             all.push(Wanted {
                 source: *source,
                 required,
-                types: Some(types).filter(|_| !stays),
+                types: Some(types).filter(|_| converts && !text),
                 field,
                 schema,
                 part,
