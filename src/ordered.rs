@@ -19,7 +19,8 @@ pub fn run<S, P: Send, W: Send, E>(
     work: impl Fn(P) -> W + Sync,
     mut hear: impl FnMut(&mut S, W) -> Result<(), E>,
 ) -> Result<(), E> {
-    let most = 2 * rayon::current_num_threads() + 1;
+    // enough that nobody waits while this thread is not let run
+    let most = 4 * rayon::current_num_threads();
     let (sender, results) = mpsc::channel();
     rayon::in_place_scope(|scope| {
         let (mut next_in, mut next_out, mut under_way) = (0_u64, 0_u64, 0_usize);

@@ -111,6 +111,8 @@ pub fn open(path: &Path, format: Option<Format>) -> Result<Opened, OpenError> {
                 format!("{} is a directory, not a file of customers", path.display()),
             )));
         }
+        // without the wrapper, which has each piece of memory filled with zeros before it is read into
+        let (file, _) = file.into_parts();
         (Box::new(file), Some(meta.len()))
     };
     let named = format.or_else(|| format_of(path));

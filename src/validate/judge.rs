@@ -71,6 +71,18 @@ impl Judged {
         });
     }
 
+    /// Forgets everything but the room that it took.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.marks.clear();
+        self.digests.clear();
+        self.config.clear();
+        self.invalid.clear();
+        self.problems.clear();
+        self.slots.clear();
+        self.references = References::default();
+    }
+
     /// Adds the mark of a config value, and the name of its slot.
     fn configure(&mut self, mark: ConfigMark, slot: &str) {
         self.config.push(mark);
@@ -92,8 +104,8 @@ impl Judged {
     }
 }
 
-/// Judges the rows of one block. Shapes of lines are learnt on from block to block. With
-/// `identify`, valid rows get their digests.
+/// Judges the rows of one block, into `judged`, which is empty but may have room. Shapes of lines are learnt on from
+/// block to block. With `identify`, valid rows get their digests.
 pub fn judge<'c>(
     block: &'c Block,
     layout: &'c Layout,
@@ -101,6 +113,7 @@ pub fn judge<'c>(
     shapes: &mut Shapes,
     marker: &Marker,
     identify: bool,
+    judged: Judged,
 ) -> Judged {
     let mut judge = Judge {
         layout,
@@ -110,7 +123,7 @@ pub fn judge<'c>(
             block,
             marker,
             identify,
-            judged: Judged::default(),
+            judged,
             referred: Vec::new(),
             scratch: String::new(),
         },

@@ -72,9 +72,11 @@ pub fn run<R: Read, E: From<io::Error>>(
     mut hear: impl FnMut(Verdict<'_>) -> Result<(), E>,
 ) -> Result<Totals, E> {
     let marker = Marker::default();
-    // what has been learnt of lines, taken by whoever works on a block
+    // what has been learnt of lines, and lists to be filled again, taken by whoever works on a block
     let learnt: Mutex<Vec<Shapes>> = Mutex::default();
     let learnt = || learnt.lock().unwrap_or_else(PoisonError::into_inner);
+    let spare: Mutex<Vec<Judged>> = Mutex::default();
+    let spare = || spare.lock().unwrap_or_else(PoisonError::into_inner);
     let mut slots = HashMap::new();
     let mut totals = Totals {
         rows: 0,
@@ -86,7 +88,16 @@ pub fn run<R: Read, E: From<io::Error>>(
         |blocks| blocks.next_block().map_err(E::from),
         |block| {
             let mut shapes = learnt().pop().unwrap_or_default();
-            let judged = judge(&block, layout, catalog, &mut shapes, &marker, identify);
+            let room = spare().pop().unwrap_or_default();
+            let judged = judge(
+                &block,
+                layout,
+                catalog,
+                &mut shapes,
+                &marker,
+                identify,
+                room,
+            );
             learnt().push(shapes);
             (block, judged)
         },
@@ -101,6 +112,8 @@ pub fn run<R: Read, E: From<io::Error>>(
                 totals.across.expect(block.bytes.len() as u64, expected);
             }
             blocks.recycle(block);
+            judged.clear();
+            spare().push(judged);
             Ok(())
         },
     )?;
