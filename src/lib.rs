@@ -17,7 +17,7 @@
 //! | [`files`] | files for their owner's eyes only | – |
 //! | [`ordered`] | work on all cores, heard in order | – |
 //! | [`json`] | the values of one row, as the schema library sees them | `secret` |
-//! | [`input`] | formats, compression, positions, mapping | `issue`, `json` |
+//! | [`input`] | formats, compression, positions, mapping | `issue`, `json`, `secret` |
 //! | [`catalog`] | connector entries, versions, environments, schemas | `issue`, `json` |
 //! | [`propose`] | a mapping for a customer's own export | `input`, `catalog` |
 //! | [`validate`] | rows against entries and against each other, in parallel | `input`, `catalog` |

@@ -4,6 +4,7 @@
 //! when dropped. [`Redactor`] cleans the messages of a server that may echo what it was sent
 //! (`tray-api.md` 5.3).
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::Value;
@@ -38,6 +39,13 @@ pub fn wipe(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(wipe),
         Value::Object(map) => map.values_mut().for_each(wipe),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Overwrites a text where it is a copy; what is borrowed is its owner's to wipe.
+pub fn wipe_text(text: &mut Cow<'_, str>) {
+    if let Cow::Owned(text) = text {
+        text.zeroize();
     }
 }
 

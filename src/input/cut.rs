@@ -9,11 +9,11 @@ use std::ops::Range;
 
 use csv::ByteRecord;
 use memchr::memchr_iter;
-use zeroize::Zeroize;
 
 use super::blocks::count_newlines;
 use super::open::Format;
 use super::stops::Stops;
+use crate::secret::wipe_text;
 
 /// Where a record stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,13 +76,13 @@ impl<'r, 'b> Cells<'r, 'b> {
 impl<'b> Records<'b> {
     /// The records of `bytes`, which begin on `line`.
     pub fn new(bytes: &'b [u8], format: Format, line: u64) -> Records<'b> {
-        let mut returns = memchr_iter(b'\r', bytes);
-        let lone_return = returns.any(|at| bytes.get(at + 1) != Some(&b'\n'));
         let delimiter = format.delimiter().unwrap_or(b',');
         Records {
             bytes,
             format,
-            plain: std::str::from_utf8(bytes).ok().filter(|_| !lone_return),
+            plain: std::str::from_utf8(bytes)
+                .ok()
+                .filter(|_| !has_lone_return(bytes)),
             at: 0,
             line,
             delimiter,
@@ -130,34 +130,32 @@ impl<'b> Records<'b> {
     fn lend(&mut self) -> Option<()> {
         let mut cells = std::mem::take(&mut self.lent);
         cells.clear();
-        let end = self.cut(&mut cells, |cell, doubled| (!doubled).then_some(cell));
+        let done = self.cut(&mut cells, |cell, doubled| (!doubled).then_some(cell));
         self.lent = cells;
-        (self.at, self.line) = end?;
-        Some(())
+        done
     }
 
     /// Cuts a plain record in which quotes are doubled.
     fn copy(&mut self) -> Option<()> {
         let mut cells = std::mem::take(&mut self.copied);
         forget(&mut cells);
-        let end = self.cut(&mut cells, |cell, doubled| {
+        let done = self.cut(&mut cells, |cell, doubled| {
             Some(match doubled {
                 true => Cow::Owned(cell.replace("\"\"", "\"")),
                 false => Cow::Borrowed(cell),
             })
         });
         self.copied = cells;
-        (self.at, self.line) = end?;
-        Some(())
+        done
     }
 
-    /// Cuts a plain record and says where the next one begins, and on which line; `None` where it is not plain, or
-    /// `cell` has no use for one of its cells.
+    /// Cuts a plain record and goes on behind it; `None`, and nowhere, where it is not plain, or `make` has no use for
+    /// one of its cells.
     fn cut<C>(
         &mut self,
         cells: &mut Vec<C>,
         make: impl Fn(&'b str, bool) -> Option<C>,
-    ) -> Option<(usize, u64)> {
+    ) -> Option<()> {
         let text = self.plain?;
         let bytes = text.as_bytes();
         // in a copy, so that it stays in registers
@@ -213,10 +211,11 @@ impl<'b> Records<'b> {
             cells.push(make(cell, doubled)?);
             if ends {
                 self.stops = stops;
-                return Some(match stop {
+                (self.at, self.line) = match stop {
                     Some(at) => (at + 1, line + 1),
                     None => (end, line),
-                });
+                };
+                return Some(());
             }
             start = end + 1;
         }
@@ -256,13 +255,14 @@ impl Drop for Records<'_> {
     }
 }
 
+/// Whether a carriage return stands anywhere but before a line feed.
+pub(super) fn has_lone_return(bytes: &[u8]) -> bool {
+    memchr_iter(b'\r', bytes).any(|at| bytes.get(at + 1) != Some(&b'\n'))
+}
+
 /// Empties a record's cells, and wipes those that were copied.
 pub(super) fn forget(cells: &mut Vec<Cow<'_, str>>) {
-    for cell in cells.iter_mut() {
-        if let Cow::Owned(text) = cell {
-            text.zeroize();
-        }
-    }
+    cells.iter_mut().for_each(wipe_text);
     cells.clear();
 }
 

@@ -1,9 +1,9 @@
 //! From a block of JSON Lines to its rows.
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 
 use super::blocks::Block;
-use super::cut::{At, Cells, forget, trimmed};
+use super::cut::{At, Cells, forget, has_lone_return, trimmed};
 use super::fields::Target;
 use super::layout::Layout;
 use super::records::{Taker, fill_up, unreadable};
@@ -85,7 +85,7 @@ fn only_line_ends(bytes: &[u8]) -> bool {
     bytes.chunks(128).all(|piece| {
         let control = |byte: &u8| u8::from(*byte < b' ' && *byte != b'\n' && *byte != b'\r');
         piece.iter().map(control).sum::<u8>() == 0
-    }) && memchr_iter(b'\r', bytes).all(|at| matches!(bytes.get(at + 1), None | Some(b'\n')))
+    }) && !has_lone_return(bytes)
 }
 
 fn json_row<'b>(row: &mut Row<'b>, object: Place, layout: &'b Layout, problems: &mut Vec<Problem>) {

@@ -81,9 +81,7 @@ fn csv_rows<'b>(block: &'b Block, layout: &'b Layout, taker: &mut impl Taker<'b>
     while let Some((at, cells)) = records.next_record() {
         let raw = &block.bytes[at.bytes.clone()];
         let mut problems = Vec::new();
-        if let Some(problem) = unreadable(raw, readable) {
-            problems.push(problem);
-        }
+        problems.extend(unreadable(raw, readable));
         let cells =
             cells.filter(|cells| problems.is_empty() && fits(cells.count(), layout, &mut problems));
         if cells.is_some_and(|cells| taker.cells(&at, cells)) {

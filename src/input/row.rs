@@ -8,6 +8,7 @@ use super::fields::{Field, Target, Texts, suggest};
 use crate::issue::{Code, Problem};
 use crate::json::parse::{JsonError, parse, parse_copy};
 use crate::json::{Kind, Place, Tree};
+use crate::secret::wipe_text;
 
 /// A record with every cell and key in its place. Borrows from the block it was read from; one row's memory
 /// serves the next.
@@ -56,8 +57,8 @@ impl Given<'_> {
     fn clear(&mut self) {
         self.whole = None;
         for (_, piece) in &mut self.pieces {
-            if let Piece::Text(Cow::Owned(text)) = piece {
-                text.zeroize();
+            if let Piece::Text(text) = piece {
+                wipe_text(text);
             }
         }
         self.pieces.clear();

@@ -16,6 +16,7 @@ use zeroize::Zeroize;
 use super::cut::forget;
 use super::fields::{Field, Target};
 use super::mapping::Mapping;
+use crate::secret::wipe_text;
 
 /// What has been learnt.
 #[derive(Debug, Default)]
@@ -306,9 +307,7 @@ impl<'l> Learner<'_, 'l> {
         let length = match rest.strip_prefix('"') {
             Some(inside) => {
                 let (mut text, length) = text(inside)?;
-                if let Cow::Owned(text) = &mut text {
-                    text.zeroize();
-                }
+                wipe_text(&mut text);
                 length
             }
             None => rest

@@ -11,7 +11,8 @@ pub mod parse;
 use std::borrow::Cow;
 
 use serde_json::{Map, Number, Value};
-use zeroize::Zeroize;
+
+use crate::secret::wipe_text;
 
 /// The values of one row. Several may stand side by side: `data`, `formData`, each config slot's.
 #[derive(Default)]
@@ -80,8 +81,8 @@ impl<'a> Tree<'a> {
     /// Forgets every value, and wipes the text that was copied. The room stays.
     pub fn clear(&mut self) {
         for node in &mut self.nodes {
-            if let Kind::Text(Cow::Owned(text)) = &mut node.kind {
-                text.zeroize();
+            if let Kind::Text(text) = &mut node.kind {
+                wipe_text(text);
             }
         }
         self.nodes.clear();
