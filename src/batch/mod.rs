@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use crate::validate::across::{Across, Instance};
 use crate::validate::identity::{Key, UserNumbers};
+use crate::validate::left_out::LeftOut;
 use crate::validate::pipeline::{Judgement, Verdict};
 
 /// One valid row: 24 bytes.
@@ -71,8 +72,8 @@ pub struct Index {
     pub total: u64,
     /// Invalid rows.
     pub invalid: u64,
-    /// The numbers of the rows that are not in `rows`, ascending.
-    left_out: Vec<u32>,
+    /// The rows that are not in `rows`.
+    left_out: LeftOut,
     /// The first invalid row of an instance that has one, by the number of the instance.
     blocked: HashMap<u32, u32>,
 }
@@ -80,17 +81,7 @@ pub struct Index {
 impl Index {
     /// The number of the data row, counted from 1, that stands at this place of `rows`.
     pub fn number(&self, at: usize) -> u32 {
-        // how many rows were left out before it
-        let (mut before, mut end) = (0, self.left_out.len());
-        while before < end {
-            let middle = before.midpoint(end);
-            if (self.left_out[middle] as usize) <= at + middle + 1 {
-                before = middle + 1;
-            } else {
-                end = middle;
-            }
-        }
-        u32::try_from(at + before + 1).unwrap_or(u32::MAX)
+        self.left_out.number(at)
     }
 
     /// An invalid row of this instance, by its number: the instance cannot be completed.
@@ -139,7 +130,6 @@ impl IndexBuilder {
             Judgement::Valid { .. } => {}
             Judgement::Invalid { instance, .. } => {
                 index.invalid += 1;
-                index.left_out.push(row);
                 if let Some((user, instance)) = *instance {
                     self.blocked.push((user, instance, row));
                 }
@@ -156,7 +146,7 @@ impl IndexBuilder {
                 self.index.blocked.insert(group, row);
             }
         }
-        self.index.users = across.into_users();
+        (self.index.users, self.index.left_out) = across.into_parts();
         self.index.rows.shrink_to_fit();
         self.index
     }
@@ -170,26 +160,5 @@ mod tests {
     fn a_row_takes_few_bytes() {
         assert_eq!(size_of::<IndexRow>(), 24);
         assert_eq!(size_of::<Group>(), 4);
-    }
-
-    #[test]
-    fn a_row_knows_its_number_whatever_was_left_out() {
-        for left_out in [
-            vec![],
-            vec![1],
-            vec![1, 2, 3],
-            vec![2, 5, 6, 11],
-            vec![10],
-            vec![11],
-        ] {
-            let valid = (1..=10).filter(|number| !left_out.contains(number));
-            let index = Index {
-                left_out: left_out.clone(),
-                ..Index::default()
-            };
-            for (at, number) in valid.enumerate() {
-                assert_eq!(index.number(at), number, "{at} without {left_out:?}");
-            }
-        }
     }
 }

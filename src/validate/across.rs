@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 pub use super::clash::Clash;
 use super::identity::UserNumbers;
+use super::left_out::LeftOut;
 use super::marks::{ConfigMark, Marks};
 
 /// The rows admitted so far.
@@ -17,8 +18,8 @@ pub struct Across {
     /// For each end user, the place of their latest row in `rows`.
     latest: Vec<u32>,
     rows: Vec<Admitted>,
-    /// The numbers of rows that were not admitted, ascending.
-    left_out: Vec<u32>,
+    /// The rows that were not admitted.
+    left_out: LeftOut,
     config: Vec<ConfigValue>,
     /// End users with so many rows that a walk along all of them for each would not end.
     crowds: HashMap<u32, Crowd>,
@@ -111,7 +112,7 @@ impl Across {
             users: UserNumbers::new(identities),
             latest: Vec::new(),
             rows: Vec::new(),
-            left_out: Vec::new(),
+            left_out: LeftOut::default(),
             config: Vec::new(),
             crowds: HashMap::new(),
             clashes: Vec::new(),
@@ -135,22 +136,22 @@ impl Across {
 
     /// A row that is not valid by itself: it takes no part.
     pub fn leave_out(&mut self, row: u32) {
-        self.left_out.push(row);
+        self.left_out.add(row);
     }
 
     /// The numbers of the end users of some rows to come, in their order: by their digests, or by their marks where
     /// identities are not kept. In a short loop for many rows, one wait for memory overlaps the next.
     pub fn number_users(&mut self, digests: impl Iterator<Item = u128>) -> Vec<u32> {
-        let numbers = digests.map(|digest| self.users.number_or_insert(digest));
-        let numbers = numbers.collect();
-        self.latest.resize(self.users.len(), NONE);
-        numbers
+        digests.map(|digest| self.number_user(digest)).collect()
     }
 
     /// The number of one end user.
+    #[inline]
     pub fn number_user(&mut self, digest: u128) -> u32 {
         let number = self.users.number_or_insert(digest);
-        self.latest.resize(self.users.len(), NONE);
+        if number as usize == self.latest.len() {
+            self.latest.push(NONE);
+        }
         number
     }
 
@@ -199,9 +200,9 @@ impl Across {
             .last()
     }
 
-    /// The end users, by their digests, numbered as they came.
-    pub fn into_users(self) -> UserNumbers {
-        self.users
+    /// The end users, by their digests, numbered as they came, and the rows that were not admitted.
+    pub fn into_parts(self) -> (UserNumbers, LeftOut) {
+        (self.users, self.left_out)
     }
 
     fn chain(&self, user: u32) -> impl Iterator<Item = u32> {
@@ -321,20 +322,8 @@ impl Across {
         self.crowds.insert(user, crowd);
     }
 
-    /// The number of the row at a place: those left out before it are counted in.
     fn row_at(&self, at: u32) -> u32 {
-        let (mut low, mut high) = (0, self.left_out.len());
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            // so many admitted rows stand before the one left out
-            let admitted = self.left_out[middle] as usize - 1 - middle;
-            if admitted <= at as usize {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
-        }
-        at + 1 + u32::try_from(low).unwrap_or(u32::MAX)
+        self.left_out.number(at as usize)
     }
 }
 

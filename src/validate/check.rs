@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::convert::{Part, assemble};
 use super::findings;
 use super::identity::{Identity, Key, user_digest};
+use super::known::Known;
 use crate::catalog::schema::Schema;
 use crate::catalog::{AuthType, Catalog, Entry, Environment, NoEntry, NoEnvironment};
 use crate::input::fields::{Field, Texts};
@@ -25,58 +26,36 @@ pub struct Checked<'c> {
 /// A catalog, asked about rows most of which want the same few entries.
 pub struct Entries<'c> {
     catalog: &'c Catalog,
-    recent: Vec<Recent<'c>>,
+    recent: Known<3, Checked<'c>>,
     /// Whether the row before had errors. Asking whether a row is valid costs less than listing its errors, but a
     /// file that is wrong in every row should not pay for both.
     errors: bool,
 }
-
-struct Recent<'c> {
-    version: String,
-    environment: Option<String>,
-    checked: Checked<'c>,
-}
-
-/// So many are remembered; a file with more connector versions than these has others looked up.
-const RECENT: usize = 16;
 
 impl<'c> Entries<'c> {
     /// Of a catalog.
     pub fn new(catalog: &'c Catalog) -> Entries<'c> {
         Entries {
             catalog,
-            recent: Vec::new(),
+            recent: Known::default(),
             errors: false,
         }
     }
 
-    /// The entry and environment that a row asks for.
+    /// The entry and environment that a row asks for by its connector, version and environment (empty where it names
+    /// none), and a number for them where they are remembered.
     ///
     /// # Errors
     /// Why there is none, as a problem of the row.
-    pub fn find(
-        &mut self,
-        connector: &str,
-        version: &str,
-        environment: Option<&str>,
-    ) -> Result<Checked<'c>, Problem> {
-        let known = self.recent.iter().find(|known| {
-            known.checked.entry.connector == connector
-                && known.version == version
-                && known.environment.as_deref() == environment
-        });
-        if let Some(known) = known {
-            return Ok(known.checked);
+    #[inline]
+    pub fn find(&mut self, names: [&str; 3]) -> Result<(Option<usize>, Checked<'c>), Problem> {
+        if let Some(number) = self.recent.place(names) {
+            return Ok((Some(number), *self.recent.get(number)));
         }
+        let [connector, version, environment] = names;
+        let environment = Some(environment).filter(|name| !name.is_empty());
         let checked = look_up(self.catalog, connector, version, environment)?;
-        if self.recent.len() < RECENT {
-            self.recent.push(Recent {
-                version: version.to_owned(),
-                environment: environment.map(str::to_owned),
-                checked,
-            });
-        }
-        Ok(checked)
+        Ok((self.recent.add(names, checked), checked))
     }
 }
 
@@ -174,8 +153,9 @@ pub fn check<'c>(
     if version.is_none() {
         missing(problems, Field::ConnectorVersion);
     }
-    let checked = match entries.find(connector?, version?, row.text(Field::Environment)) {
-        Ok(checked) => checked,
+    let environment = row.text(Field::Environment).unwrap_or_default();
+    let checked = match entries.find([connector?, version?, environment]) {
+        Ok((_, checked)) => checked,
         Err(problem) => {
             problems.push(problem);
             return None;

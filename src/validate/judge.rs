@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::brief::{Brief, brief, likely};
 use super::check::{self, Checked, Digests, Entries};
 use super::identity::user_digest;
+use super::known::Known;
 use super::marks::{ConfigMark, Marker, Marks};
 use super::plain::{Plain, PlainRow, Plainly};
 use super::references::References;
@@ -124,7 +124,7 @@ pub fn judge<'c>(
             marker,
             identify,
             judged,
-            referred: Vec::new(),
+            referred: Known::default(),
             scratch: String::new(),
         },
     };
@@ -146,13 +146,10 @@ struct Found<'c, 'm> {
     identify: bool,
     judged: Judged,
     /// Solutions and slots that are among the references already.
-    referred: Vec<(Brief, String, String)>,
+    referred: Known<2, ()>,
     /// For names that have to be put together.
     scratch: String,
 }
-
-/// So many slots are remembered.
-const REFERRED: usize = 16;
 
 impl<'c> Taker<'c> for Judge<'c, '_> {
     fn keys(&mut self, shapes: &Shapes) {
@@ -245,19 +242,10 @@ impl Found<'_, '_> {
         if row.first {
             references.add_service(row.checked);
         }
-        if solution.is_empty() {
-            return;
-        }
-        let brief = brief(&[solution, slot]);
-        let known = likely(self.referred.iter().map(|known| known.0), brief)
-            .is_some_and(|at| self.referred[at].1 == solution && self.referred[at].2 == slot);
-        if known {
-            return;
-        }
-        references.add_slot(solution, slot);
-        if self.referred.len() < REFERRED {
-            let known = (brief, solution.to_owned(), slot.to_owned());
-            self.referred.push(known);
+        let names = [solution, slot];
+        if !solution.is_empty() && self.referred.place(names).is_none() {
+            references.add_slot(solution, slot);
+            self.referred.add(names, ());
         }
     }
 }

@@ -6,16 +6,18 @@
 //! [`marks`] of each. [`report`] writes issues and rows for people and programs.
 
 pub mod across;
-mod brief;
 pub mod check;
 pub mod clash;
 pub mod convert;
 pub mod findings;
 pub mod identity;
 pub mod judge;
+mod known;
+pub mod left_out;
 pub mod marks;
 pub mod one_by_one;
 pub mod pipeline;
 pub mod plain;
 pub mod references;
 pub mod report;
+mod wanted;

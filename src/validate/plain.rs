@@ -5,20 +5,15 @@
 //! schema says of its field; which columns these are is looked up once for a connector version. Where one text is not,
 //! the schema library says what is wrong with it. Every other row is left to [`super::check`].
 
-use super::brief::{Brief, brief, likely};
 use super::check::{Checked, Entries};
-use super::convert::{Part, convert};
-use super::findings;
-use crate::catalog::fields;
-use crate::catalog::schema::{Schema, Types};
+use super::convert::Part;
+use super::wanted::{Source, Wanted, wanted};
 use crate::input::fields::{Field, Target, Texts};
 use crate::input::layout::Layout;
 use crate::input::records::Cells;
 use crate::input::row::parse_bool;
 use crate::input::shapes::Shapes;
 use crate::issue::Problem;
-use crate::json::Tree;
-use crate::json::instance::Instance;
 
 /// The columns of a file, and what they mean for each connector version.
 pub struct Plain<'c> {
@@ -32,34 +27,12 @@ pub struct Plain<'c> {
     converts: bool,
     /// Whether no row of the file is plain.
     none: bool,
-    plans: Vec<Plan<'c>>,
-}
-
-/// Where a text comes from: a column, and where its cell is empty, a constant.
-#[derive(Clone, Copy)]
-struct Source<'c> {
-    column: Option<usize>,
-    constant: &'c str,
-}
-
-impl<'c> Source<'c> {
-    #[inline]
-    fn text<'r>(self, cells: Cells<'r, '_>) -> &'r str
-    where
-        'c: 'r,
-    {
-        let cell = self.column.and_then(|column| cells.text(column));
-        cell.filter(|cell| !cell.is_empty())
-            .unwrap_or(self.constant)
-    }
+    /// By the numbers of their entries.
+    plans: Vec<Option<Plan<'c>>>,
 }
 
 /// What the columns mean for one connector version and environment.
 struct Plan<'c> {
-    /// The connector, its version and the environment, as the rows name them.
-    names: [String; 3],
-    brief: Brief,
-    checked: Checked<'c>,
     /// Absent where the schema says more than what fields there are.
     fields: Option<Vec<Wanted<'c>>>,
     odd: Vec<Source<'c>>,
@@ -67,25 +40,14 @@ struct Plan<'c> {
     used: bool,
 }
 
-/// What a schema says of a column.
-struct Wanted<'c> {
-    source: Source<'c>,
-    required: bool,
-    /// The types that a text has to be turned into, where it does not stay text.
-    types: Option<Types>,
-    field: Option<&'c fields::Field>,
-    schema: &'c Schema,
-    part: Part,
-    path: String,
-    /// Where in the list of problems it stands what is wrong with a text that fails these keywords.
-    known: Vec<(u8, u32)>,
+impl<'c> Plan<'c> {
+    fn new(parts: &[(Source<'c>, Part, String)], converts: bool, checked: Checked<'c>) -> Plan<'c> {
+        let mut odd = Vec::new();
+        let fields = wanted(parts, converts, checked, &mut odd);
+        let used = false;
+        Plan { fields, odd, used }
+    }
 }
-
-/// For [`Wanted::known`]: there is no text.
-const MISSING: u8 = u8::MAX;
-
-/// So many are kept; the rows of a file with more connector versions than these are checked as any others.
-const PLANS: usize = 16;
 
 /// What is found of a row.
 pub enum Plainly<'c> {
@@ -246,8 +208,18 @@ impl<'c> Plain<'c> {
         {
             return None;
         }
-        let plan = self.plan(entries, names)?;
-        let plan = &mut self.plans[plan];
+        let named = [
+            Field::Connector,
+            Field::ConnectorVersion,
+            Field::Environment,
+        ];
+        let (number, checked) = entries.find(named.map(|field| names.of(field))).ok()?;
+        let number = number?;
+        if self.plans.len() <= number {
+            self.plans.resize_with(number + 1, || None);
+        }
+        let plan = self.plans[number]
+            .get_or_insert_with(|| Plan::new(&self.parts, self.converts, checked));
         if plan.odd.iter().any(|odd| !odd.text(cells).is_empty()) {
             return None;
         }
@@ -270,7 +242,7 @@ impl<'c> Plain<'c> {
         }
         Some(Plainly::Valid(PlainRow {
             first: !std::mem::replace(&mut plan.used, true),
-            checked: plan.checked,
+            checked,
             enabled,
             form_data,
         }))
@@ -283,142 +255,6 @@ impl<'c> Plain<'c> {
             .iter()
             .map(move |(source, slot)| (slot.as_str(), source.text(cells)));
         texts.filter(|(_, text)| !text.is_empty())
-    }
-
-    fn plan(&mut self, entries: &mut Entries<'c>, names: &Named<'_>) -> Option<usize> {
-        let names = [
-            Field::Connector,
-            Field::ConnectorVersion,
-            Field::Environment,
-        ]
-        .map(|field| names.of(field));
-        let brief = brief(&names);
-        // an empty `String` points nowhere, and to compare bytes there, none though they are, can take long
-        let same = |(known, name): (&String, &&str)| {
-            known.len() == name.len() && (name.is_empty() || known == name)
-        };
-        let is = |plan: &Plan<'_>| plan.names.iter().zip(&names).all(same);
-        let known = likely(self.plans.iter().map(|plan| plan.brief), brief)
-            .filter(|number| is(&self.plans[*number]))
-            .or_else(|| self.plans.iter().position(is));
-        if known.is_some() || self.plans.len() == PLANS {
-            return known;
-        }
-        let [connector, version, environment] = names;
-        let environment = Some(environment).filter(|name| !name.is_empty());
-        let checked = entries.find(connector, version, environment).ok()?;
-        let mut odd = Vec::new();
-        let fields = wanted(&self.parts, self.converts, checked, &mut odd);
-        self.plans.push(Plan {
-            names: names.map(str::to_owned),
-            brief,
-            checked,
-            fields,
-            odd,
-            used: false,
-        });
-        Some(self.plans.len() - 1)
-    }
-}
-
-/// What the schemas of an environment say of the columns; `None` where they say what cannot be told of a column.
-/// Columns that may not be filled, or not as they are, are added to `odd`.
-fn wanted<'c>(
-    parts: &[(Source<'c>, Part, String)],
-    converts: bool,
-    checked: Checked<'c>,
-    odd: &mut Vec<Source<'c>>,
-) -> Option<Vec<Wanted<'c>>> {
-    let mut all = Vec::new();
-    for part in [Part::Data, Part::FormData] {
-        let schema = match part {
-            Part::Data => &checked.environment.credentials,
-            Part::FormData => &checked.environment.user_data,
-        };
-        let fields = schema.fields()?;
-        let mut missing: Vec<&String> = fields.required().iter().collect();
-        for (source, _, path) in parts.iter().filter(|(_, of, _)| *of == part) {
-            let (types, whole) = schema.place(path);
-            // dots make an object inside the object
-            let nested = path.contains('.') && !whole;
-            let field = match fields.field(path) {
-                Ok(field) if !nested => field,
-                _ => {
-                    odd.push(*source);
-                    continue;
-                }
-            };
-            let required = missing.contains(&path);
-            missing.retain(|name| *name != path);
-            let text = types.is_open() || types.allows("string");
-            // a constant is text also beside values that are not, and becomes what the schema says
-            if !converts && !text && !source.constant.is_empty() {
-                odd.push(*source);
-                continue;
-            }
-            all.push(Wanted {
-                source: *source,
-                required,
-                types: Some(types).filter(|_| converts && !text),
-                field,
-                schema,
-                part,
-                path: path.clone(),
-                known: Vec::new(),
-            });
-        }
-        if !missing.is_empty() {
-            return None;
-        }
-    }
-    Some(all)
-}
-
-impl Wanted<'_> {
-    fn allows(&self, text: &str) -> bool {
-        let valid = |instance| {
-            self.field
-                .is_none_or(|field| field.validator.is_valid(instance))
-        };
-        let Some(types) = self.types else {
-            return valid(Instance::Name(text));
-        };
-        let mut tree = Tree::default();
-        match convert(&mut tree, text.into(), types) {
-            Ok(value) => valid(Instance::Value(&tree, value)),
-            Err(_) => false,
-        }
-    }
-
-    /// Where in `problems` it stands what is wrong with a text that is not allowed; `None` where that depends on what
-    /// becomes of it.
-    fn wrong(&mut self, text: &str, problems: &mut Vec<Vec<Problem>>) -> Option<u32> {
-        if self.types.is_some() && !text.is_empty() {
-            return None;
-        }
-        let failed = match text {
-            "" => Some(MISSING),
-            text => self.field?.failed(text),
-        };
-        let known = self.known.iter().find(|known| Some(known.0) == failed);
-        if let Some((_, at)) = known {
-            return Some(*at);
-        }
-        let at = u32::try_from(problems.len()).ok()?;
-        problems.push(self.problems(text));
-        self.known.extend(failed.map(|failed| (failed, at)));
-        Some(at)
-    }
-
-    fn problems(&self, text: &str) -> Vec<Problem> {
-        let prefix = self.part.name();
-        let Some(field) = self.field.filter(|_| !text.is_empty()) else {
-            let field = format!("{prefix}.{}", self.path);
-            return vec![findings::missing(field)];
-        };
-        let errors = field.validator.iter_errors(Instance::Name(text));
-        let problem = |error| findings::problem(&error, prefix, &self.path, self.schema);
-        errors.map(problem).collect()
     }
 }
 
