@@ -4,10 +4,11 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
+use tray_import::model::{Id, Key, Progress, State, Step, digest};
 use tray_import::results::fold::fold;
+use tray_import::results::header::Header;
+use tray_import::results::header::VERSION;
 use tray_import::results::line::write_line;
-use tray_import::results::record::{Header, Id, Progress, State, Step, VERSION};
-use tray_import::validate::identity::{Key, digest};
 
 const ROWS: u64 = 5_000;
 

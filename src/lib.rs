@@ -15,19 +15,20 @@
 //! | [`issue`] | what can be wrong with a row: codes and messages | – |
 //! | [`secret`] | text that is never shown, and its removal from what others wrote | – |
 //! | [`files`] | files for their owner's eyes only | – |
+//! | [`model`] | who a row is, how far it is, why it went no further | – |
 //! | [`ordered`] | work on all cores, heard in order | – |
 //! | [`json`] | the values of one row, as the schema library sees them | `secret` |
 //! | [`input`] | formats, compression, positions, mapping | `issue`, `json`, `secret` |
 //! | [`catalog`] | connector entries, versions, environments, schemas | `issue`, `json` |
 //! | [`propose`] | a mapping for a customer's own export | `input`, `catalog` |
 //! | [`validate`] | rows against entries and against each other, in parallel | `input`, `catalog` |
-//! | [`batch`] | the index of rows, end users and instances; what is left to do | `validate`, `results` |
-//! | [`results`] | records, the journal, the folded state | `validate` (keys), `files` |
+//! | [`batch`] | the index of rows, end users and instances; what is left to do | `validate`, `model` |
+//! | [`results`] | the journal, the folded state | `model`, `files` |
 //! | [`tray`] | the API: operations, outcomes, limiter, retries, preflight | `secret`, `issue` |
 //! | [`import`] | the steps of a row, the pool, settling, adoption | `batch`, `tray`, `results`; its feed also `input`, `catalog`, `validate` |
-//! | [`aftercare`] | what is done to a batch after its import: looking at it, taking it back | `tray`, `results`, `import` (when to stop, whose an open creation is) |
+//! | [`aftercare`] | what is done to a batch after its import: looking at it, taking it back | `tray`, `results`, `import` (when to stop) |
 //! | [`sandbox`] | an emulation of Tray's API to rehearse against | – |
-//! | [`report`] | the summary, the export, the page of a batch | `issue`, `results`, `import` (codes) |
+//! | [`report`] | the summary, the export, the page of a batch | `issue`, `results`, `model` |
 //! | [`cli`] | arguments, terminal, exit codes | everything |
 //!
 //! Two passes go over the input. The first ([`validate::pipeline`]) checks the whole file on all cores and
@@ -55,6 +56,7 @@ pub mod import;
 pub mod input;
 pub mod issue;
 pub mod json;
+pub mod model;
 pub mod ordered;
 pub mod propose;
 pub mod report;

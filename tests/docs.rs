@@ -22,7 +22,7 @@ use tray_import::aftercare::difference::What;
 use tray_import::aftercare::tally::kept;
 use tray_import::cli::args::Cli;
 use tray_import::cli::exit::Exit;
-use tray_import::import::ending;
+use tray_import::model::code;
 use tray_import::issue::Code;
 
 fn troubleshooting() -> Page {
@@ -95,7 +95,7 @@ fn every_code_has_its_entry_and_no_entry_is_without_a_code() {
     ];
     let mut wanted: BTreeMap<String, &str> = BTreeMap::new();
     wanted.extend(Code::ALL.map(|code| (code.to_string(), "Issues of rows")));
-    wanted.extend(ending::code::ALL.map(|code| (code.to_owned(), "Failed rows")));
+    wanted.extend(code::ALL.map(|code| (code.to_owned(), "Failed rows")));
     wanted.extend(What::ALL.map(|what| (what.names().0.to_owned(), "What verify finds")));
     wanted.extend(
         [kept::NOT_OURS, kept::IN_USE].map(|code| (code.to_owned(), "What a rollback keeps")),

@@ -25,11 +25,12 @@ use tray_import::input::mapping::Mapping;
 use tray_import::input::open::Format;
 use tray_import::input::records::for_each_row;
 use tray_import::issue::Code;
+use tray_import::model::{Id, Key, Progress, State, Step};
 use tray_import::results::fold::{FoldError, fold};
+use tray_import::results::header::Header;
+use tray_import::results::header::VERSION;
 use tray_import::results::line::write_line;
-use tray_import::results::record::{Header, Id, Progress, State, Step, VERSION};
 use tray_import::validate::check::{Entries, check};
-use tray_import::validate::identity::Key;
 
 /// Some lines of a file, the first one always among them where it is a header.
 fn excerpt<'t>(random: &mut Rng, lines: &[&'t [u8]], header: bool) -> (&'t [u8], Vec<u8>) {

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::difference::{Difference, Doubt, What};
+use crate::model::{DigestMap, Key, Progress, State, Step};
 use crate::results::facts::{Checker, RowFacts};
-use crate::results::record::{Progress, State, Step};
 use crate::results::users::EndUser;
 use crate::tray::operations::{ListedInstance, readings};
 use crate::tray::owned::Owned;
-use crate::validate::identity::{DigestMap, Key};
 
 /// What came of comparing one end user.
 #[derive(Debug, Default)]

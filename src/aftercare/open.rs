@@ -7,8 +7,7 @@ use super::removal::Hitch;
 use super::rollback::{Rollback, Visit, described};
 use super::share::{attribute, ids, is_attributed, open_step, take_back};
 use super::tally::{Kind, Note, kept};
-use crate::import::users::is_ours;
-use crate::results::record::{Id, Step};
+use crate::model::{Id, Step};
 use crate::results::users::KnownRow;
 use crate::tray::transport::Transport;
 
@@ -69,7 +68,7 @@ impl<T: Transport> Rollback<T> {
         name: &str,
         rows: &mut [KnownRow],
     ) -> Result<Option<Id>, Hitch> {
-        let ours = rows.iter().any(|row| is_ours(&row.progress, Step::User));
+        let ours = rows.iter().any(|row| row.progress.is_ours(Step::User));
         for question in 0..=self.settings.asks {
             let found = self.desk.users_of(name).await;
             let mut found = found.map_err(|trouble| self.hitch(&trouble))?;
@@ -77,7 +76,7 @@ impl<T: Transport> Rollback<T> {
                 (Some(id), true) if ours => {
                     let id = Id::new(&id);
                     for row in rows.iter_mut() {
-                        if is_ours(&row.progress, Step::User) {
+                        if row.progress.is_ours(Step::User) {
                             row.progress.user_id = Some(id.clone());
                             row.progress.created.add(Step::User);
                         }

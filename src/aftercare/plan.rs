@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::share::{Share, accounts, open_step};
-use crate::import::users::is_ours;
-use crate::results::record::Step;
+use crate::model::Step;
 use crate::results::users::EndUser;
 
 /// What is to be removed, as far as the results know.
@@ -52,7 +51,7 @@ impl Plan {
                     && account
                         .rows
                         .iter()
-                        .any(|row| is_ours(&row.progress, Step::User));
+                        .any(|row| row.progress.is_ours(Step::User));
                 let made = [
                     u64::from(share.user),
                     share.authentications.len() as u64,
@@ -92,9 +91,8 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::record::{Id, Progress, State};
+    use crate::model::{Id, Key, Progress, State};
     use crate::results::users::KnownRow;
-    use crate::validate::identity::Key;
 
     #[test]
     fn shared_things_are_counted_once_and_found_ones_not() {

@@ -11,7 +11,7 @@ use super::session::Session;
 use super::tally::Removed;
 use crate::import::ending::Ending;
 use crate::import::stop::Reason;
-use crate::results::record::{Id, RowError, Step};
+use crate::model::{Id, RowError, Step};
 use crate::secret::Redactor;
 use crate::tray::operations::{
     self as ops, REMOVE_AUTHENTICATION, REMOVE_EXTERNAL_USER, REMOVE_SOLUTION_INSTANCE,

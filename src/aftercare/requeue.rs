@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::difference::{Difference, What};
-use crate::results::record::{Progress, State, Step};
+use crate::model::{Progress, State, Step};
 use crate::results::users::{EndUser, KnownRow};
 
 /// The rows of an end user that have to be done again, and as what the results are to know them.
@@ -68,8 +68,7 @@ fn lose(progress: &mut Progress, step: Step) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::record::Id;
-    use crate::validate::identity::Key;
+    use crate::model::{Id, Key};
 
     fn done(row: u64) -> KnownRow {
         let mut progress = Progress::none();

@@ -23,15 +23,14 @@ use super::session::{Desk, Session};
 use super::share::{Account, Gone, Share, accounts, clear, has_open, open_step, take_back};
 use super::tally::{Kind, Note, Removed, Tally, kept};
 use crate::import::stop::Reason;
+use crate::model::{Id, Key, Step};
 use crate::results::journal::Journal;
 use crate::results::line::write_line;
-use crate::results::record::{Id, Step};
 use crate::results::users::{EndUser, KnownRow};
 use crate::tray::operations::{self as ops, REMOVE_AUTHENTICATION};
 use crate::tray::outcome::Trouble;
 use crate::tray::owned::Owned;
 use crate::tray::transport::Transport;
-use crate::validate::identity::Key;
 
 /// How the run was asked to go.
 #[derive(Clone, Copy, Debug)]

@@ -2,11 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::import::users::{is_open, is_ours};
-use crate::results::record::{Id, Progress, ROLLED_BACK, State, Step};
+use crate::model::{Id, Identity, Progress, ROLLED_BACK, State, Step};
 use crate::results::users::{EndUser, KnownRow};
 use crate::tray::owned::Owned;
-use crate::validate::identity::Identity;
 
 /// The rows of one end user in Tray. The results may know several of one `externalUserId`, when one was removed
 /// by hand and made anew.
@@ -96,7 +94,7 @@ pub fn has_open(rows: &[KnownRow]) -> bool {
 pub fn open_step(progress: &Progress) -> Option<Step> {
     [Step::User, Step::Authentication, Step::Instance]
         .into_iter()
-        .find(|step| is_open(progress, *step))
+        .find(|step| progress.is_open(*step))
 }
 
 /// Finds among an end user's things those that open creations made, and notes them in their rows. A thing is a
@@ -104,7 +102,7 @@ pub fn open_step(progress: &Progress) -> Option<Step> {
 pub fn attribute(external_user_id: &str, rows: &mut [KnownRow], owned: &Owned) {
     let known = ids(rows);
     for row in rows {
-        let ours = |step| is_ours(&row.progress, step);
+        let ours = |step| row.progress.is_ours(step);
         if ours(Step::Authentication) {
             let mut matches = owned.authentications.iter().filter(|a| {
                 let identity = Identity {
@@ -212,9 +210,8 @@ pub fn take_back(progress: &mut Progress) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::record::RowError;
+    use crate::model::{Key, RowError};
     use crate::tray::operations::{ListedAuthValue, ListedAuthentication, ListedInstance, WithId};
-    use crate::validate::identity::Key;
 
     fn row(user: &str, authentication: Option<&str>, instance: Option<&str>) -> KnownRow {
         let mut progress = Progress::none();

@@ -130,7 +130,7 @@ fn push(notes: &Mutex<Vec<Note>>, note: Note) {
 
 /// The codes of what is kept, beside those of failed rows.
 pub mod kept {
-    use crate::import::ending::code;
+    use crate::model::code;
 
     /// The end user owns something that this batch did not make.
     pub const NOT_OURS: &str = "not_ours";

@@ -10,15 +10,14 @@ use super::difference::{Difference, Doubt};
 use super::session::{Desk, Session};
 use crate::import::ending::Ending;
 use crate::import::stop::{Reason, Stop};
+use crate::model::{DigestMap, Step};
 use crate::results::facts::{Checker, RowFacts};
-use crate::results::record::Step;
 use crate::results::users::EndUser;
 use crate::secret::Redactor;
 use crate::tray::client::Client;
 use crate::tray::operations::{self as ops, UPDATE_SOLUTION_INSTANCE};
 use crate::tray::outcome::Trouble;
 use crate::tray::transport::Transport;
-use crate::validate::identity::DigestMap;
 
 /// A verification under way.
 pub struct Verify<T> {

@@ -7,8 +7,9 @@ pub mod plan;
 
 use std::collections::HashMap;
 
+use crate::model::Key;
 use crate::validate::across::{Across, Instance};
-use crate::validate::identity::{Key, UserNumbers};
+use crate::validate::identity::UserNumbers;
 use crate::validate::left_out::LeftOut;
 use crate::validate::pipeline::{Judgement, Verdict};
 

@@ -3,8 +3,7 @@
 use rayon::prelude::*;
 
 use super::Index;
-use crate::results::record::{Progress, State, Step};
-use crate::validate::identity::Key;
+use crate::model::{Key, Progress, State, Step};
 
 /// What a run does with a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use crate::aftercare::session::Desk;
 use crate::import::stop::Stop;
 use crate::results::file::{self, FileError, Held, ResultsFile};
 use crate::results::fold::Folded;
-use crate::results::record::Header;
+use crate::results::header::Header;
 use crate::results::users::{EndUser, end_users};
 use crate::secret::SecretText;
 use crate::tray::client::Client;

@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::import::tally::MaxFailures;
 use crate::input::open::Format;
-use crate::results::record::Step;
+use crate::model::Step;
 pub use calls::Calls;
 pub use catalog::{CatalogArgs, CatalogCommand, PullArgs, ShowArgs};
 pub use init::InitArgs;

@@ -17,13 +17,12 @@ use crate::input::cells::{self, Column, Place};
 use crate::input::fields::{Field, Texts};
 use crate::input::row::Row;
 use crate::issue::Problem;
+use crate::model::{DigestMap, State};
 use crate::report::export::{COLUMNS, Export, Exported, INVALID, Layout, PENDING};
 use crate::report::summary::{Summary, thousands};
 use crate::results::file::read;
 use crate::results::fold::Folded;
-use crate::results::record::State;
 use crate::validate::check;
-use crate::validate::identity::DigestMap;
 use crate::validate::one_by_one::OneByOne;
 
 /// Runs the command.

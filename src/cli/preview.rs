@@ -7,15 +7,14 @@ use serde_json::{Value, json};
 
 use crate::batch::Index;
 use crate::batch::plan::{Plan, Todo};
+use crate::model::{Progress, Step, user_digest};
 use crate::report::summary::{duration, thousands};
-use crate::results::record::{Progress, Step};
 use crate::results::rows::Rows;
 use crate::secret::SecretText;
 use crate::tray::client::{Client, Failed};
 use crate::tray::operations::{self as ops, Connection, ListedUser, PAGE, USERS};
 use crate::tray::outcome::Trouble;
 use crate::tray::transport::Transport;
-use crate::validate::identity::user_digest;
 
 /// What a run would do.
 #[derive(Debug, Default)]

@@ -7,8 +7,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::printer::Printer;
 use crate::import::tally::Tally;
+use crate::model::Step;
 use crate::report::summary::{duration, thousands};
-use crate::results::record::Step;
 use crate::tray::client::Client;
 use crate::tray::transport::Transport;
 

@@ -9,7 +9,7 @@ use super::exit::Failure;
 use super::settings;
 use crate::catalog::Catalog;
 use crate::import::feed::WorkRow;
-use crate::results::record::{Progress, Step};
+use crate::model::{Progress, Step};
 use crate::sandbox::model::{
     AuthValue, Authentication, ConfigValue, Instance, Model, Secret, User,
 };

@@ -12,11 +12,11 @@ use super::exit::{Exit, Failure};
 use super::interrupt;
 use super::printer::Printer;
 use crate::files::WholeFile;
+use crate::model::State;
 use crate::report::history;
 use crate::report::outcome::{Counts, outcome};
 use crate::report::page::page;
 use crate::report::summary::Summary;
-use crate::results::record::State;
 
 /// Runs the command.
 ///

@@ -8,9 +8,9 @@ use serde_json::json;
 use super::args::StatusArgs;
 use super::exit::{Exit, Failure};
 use super::printer::Printer;
+use crate::model::{Progress, State, Step};
 use crate::report::summary::{Summary, thousands};
 use crate::results::file::read;
-use crate::results::record::{Progress, State, Step};
 
 /// Runs the command.
 ///

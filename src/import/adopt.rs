@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::ending::{Ending, code};
+use super::ending::Ending;
 use super::engine::{Engine, Run};
 use super::settle::Settled;
 use super::users::Cell;
-use crate::results::record::Step;
+use crate::model::{Step, code};
 use crate::secret::SecretValue;
 use crate::tray::operations::{
     self as ops, AUTHENTICATIONS, Connection, ListedAuthentication, ListedInstance,

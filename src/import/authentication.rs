@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 
 use super::adopt::{authentication_of, several, truncated};
-use super::ending::{Ending, code};
+use super::ending::Ending;
 use super::engine::{Engine, Run};
 use super::feed::WorkRow;
 use super::settle::Settled;
 use super::user::never_there;
-use super::users::{Cell, Origin, is_open, is_ours};
-use crate::results::record::{Id, Step};
+use super::users::{Cell, Origin};
+use crate::model::{Id, Step, code};
 use crate::secret::{Redactor, SecretValue};
 use crate::tray::operations::{self as ops, CREATE_USER_AUTHENTICATION, NewAuthentication};
 use crate::tray::outcome::Trouble;
@@ -49,7 +49,7 @@ impl<T: Transport> Engine<T> {
         if run.progress.authentication_id.is_some() {
             return Ok(());
         }
-        let mut open = is_open(&run.progress, STEP);
+        let mut open = run.progress.is_open(STEP);
         if self.stop.is_set() {
             let stopped = Ending::Stopped;
             return Err(if open || !run.is_sent() {
@@ -69,7 +69,7 @@ impl<T: Transport> Engine<T> {
             .create_authentication(row, run, cell, user_id, &mut open)
             .await?;
         run.progress.authentication_id = Some(Id::new(&id));
-        if is_ours(&run.progress, STEP) {
+        if run.progress.is_ours(STEP) {
             run.progress.created.add(STEP);
             self.tally.created(STEP);
         } else {

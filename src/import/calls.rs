@@ -4,7 +4,7 @@ use super::ending::Ending;
 use super::engine::{Engine, Run};
 use super::stop::{Reason, Stop};
 use super::users::Cell;
-use crate::results::record::Step;
+use crate::model::Step;
 use crate::secret::{Redactor, SecretText, SecretValue};
 use crate::tray::client::Slot;
 use crate::tray::operations::{self as ops, AUTHORIZE, Operation};

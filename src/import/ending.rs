@@ -1,6 +1,6 @@
 //! How a row ends when it does not end well, in words for the person at the keyboard.
 
-use crate::results::record::{RowError, Step};
+use crate::model::{RowError, Step, code};
 use crate::secret::Redactor;
 use crate::tray::outcome::Trouble;
 
@@ -14,38 +14,6 @@ pub enum Ending {
     /// The run is stopping, and the creation that the results have as `sent` was surely not done: the row
     /// goes back to the step before.
     TakenBack,
-}
-
-/// Codes of failed rows. Part of the contract: scripts match on them.
-pub mod code {
-    /// Tray said no.
-    pub const REFUSED: &str = "refused";
-    /// The end user's token was refused again right after it was renewed.
-    pub const UNAUTHORIZED: &str = "unauthorized";
-    /// No connection, or no usable answer, in all attempts.
-    pub const NO_ANSWER: &str = "no_answer";
-    /// Tray has two of what should be one.
-    pub const AMBIGUOUS: &str = "ambiguous";
-    /// A creation may have happened and Tray cannot be asked in a way that tells.
-    pub const UNSETTLED: &str = "unsettled";
-    /// Tray's list of what exists is cut short.
-    pub const LISTING_TRUNCATED: &str = "listing_truncated";
-    /// An instance of that name exists with another authentication in the slot.
-    pub const INSTANCE_CONFLICT: &str = "instance_conflict";
-    /// Tray accepted the call but the instance is not enabled.
-    pub const NOT_ENABLED: &str = "not_enabled";
-
-    /// Every code.
-    pub const ALL: [&str; 8] = [
-        REFUSED,
-        UNAUTHORIZED,
-        NO_ANSWER,
-        AMBIGUOUS,
-        UNSETTLED,
-        LISTING_TRUNCATED,
-        INSTANCE_CONFLICT,
-        NOT_ENABLED,
-    ];
 }
 
 impl Ending {
@@ -111,15 +79,4 @@ impl Ending {
             other => other,
         }
     }
-}
-
-/// Whether a failure left a creation open, so that a retry has to ask before it sends.
-pub fn leaves_open(error: &RowError, step: Step) -> bool {
-    leaves_ours(error, step) || error.step == step && error.code == code::AMBIGUOUS
-}
-
-/// Whether what a retry then finds was made by this batch. Of two of a kind nobody can say whose they are,
-/// so that what is left when somebody has removed the other counts as found: a rollback must not touch it.
-pub fn leaves_ours(error: &RowError, step: Step) -> bool {
-    error.step == step && error.code == code::UNSETTLED
 }

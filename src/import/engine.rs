@@ -15,19 +15,18 @@ use super::group::{Gathering, Member};
 use super::stop::{Reason, Stop};
 use super::tally::{MaxFailures, Tally};
 use super::telling::Telling;
-use super::users::{Cell, Users, is_open};
+use super::users::{Cell, Users};
 use crate::batch::Index;
 use crate::batch::plan::Plan;
+use crate::model::{DigestMap, Key, Progress, State, Step, Steps};
 use crate::results::facts::Checker;
 use crate::results::journal::Journal;
-use crate::results::record::{Progress, State, Step, Steps};
 use crate::results::rows::Rows;
 use crate::results::seen::SeenUser;
 use crate::secret::{Redactor, SecretText};
 use crate::tray::client::{Client, Failed};
 use crate::tray::outcome::Trouble;
 use crate::tray::transport::Transport;
-use crate::validate::identity::{DigestMap, Key};
 
 /// How the run was asked to go.
 #[derive(Clone, Copy, Debug)]
@@ -281,8 +280,8 @@ impl<T: Transport> Engine<T> {
     ) -> Result<Reached, Ending> {
         let user_id = self.user(row, run, cell).await?;
         let until = self.settings.until;
-        let begun = run.progress.authentication_id.is_some()
-            || is_open(&run.progress, Step::Authentication);
+        let begun =
+            run.progress.authentication_id.is_some() || run.progress.is_open(Step::Authentication);
         if until == Some(Step::User) && !begun {
             if run.progress.state != State::Partial || run.progress.step.is_none() {
                 self.partial(run, Step::User).await?;
@@ -301,7 +300,7 @@ impl<T: Transport> Engine<T> {
             self.partial(run, Step::Authentication).await?;
         }
         // an instance that may be under way is settled even by a run that would not create it
-        let open = is_open(&run.progress, Step::Instance);
+        let open = run.progress.is_open(Step::Instance);
         Ok(match until {
             Some(Step::User | Step::Authentication) if !open => Reached::Asked,
             _ => Reached::Gather,

@@ -19,10 +19,10 @@ use crate::input::records::{At, for_each_row};
 use crate::input::row::Row;
 use crate::issue::Problem;
 use crate::json::Place;
+use crate::model::Key;
 use crate::secret::{SecretText, SecretValue};
 use crate::tray::operations::SlotValue;
 use crate::validate::check::{self, Checked, Entries};
-use crate::validate::identity::Key;
 
 /// A row with all that is needed to import it.
 #[derive(Debug)]

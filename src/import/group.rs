@@ -9,8 +9,7 @@ use super::engine::{Engine, Run};
 use super::feed::Placement;
 use super::instance::{user_id_of, wanted};
 use super::slots::{differing, leave_alone};
-use super::users::{is_open, is_ours};
-use crate::results::record::{Id, State, Step};
+use crate::model::{Id, State, Step};
 use crate::tray::transport::Transport;
 
 /// The rows of one instance, as they arrive.
@@ -102,7 +101,7 @@ impl<T: Transport> Engine<T> {
         runs: &mut [Run],
         placements: &[Placement],
     ) -> Result<(), Ending> {
-        let open = |run: &Run| is_open(&run.progress, Step::Instance);
+        let open = |run: &Run| run.progress.is_open(Step::Instance);
         let Some(first) = runs.iter().find(|run| open(run)) else {
             return Ok(());
         };
@@ -118,7 +117,7 @@ impl<T: Transport> Engine<T> {
         for run in runs.iter_mut().filter(|run| open(run)) {
             run.progress.instance_id = Some(Id::new(&found.id));
             run.progress.enabled = Some(found.enabled);
-            if is_ours(&run.progress, Step::Instance) {
+            if run.progress.is_ours(Step::Instance) {
                 run.progress.created.add(Step::Instance);
             } else {
                 run.progress.adopted.add(Step::Instance);

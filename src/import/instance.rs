@@ -5,12 +5,12 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::adopt::{instances_of, several};
-use super::ending::{Ending, code};
+use super::ending::Ending;
 use super::engine::{Engine, Run};
 use super::feed::Placement;
 use super::user::never_there;
-use super::users::{Cell, is_open, is_ours};
-use crate::results::record::{Id, State, Step, Steps};
+use super::users::Cell;
+use crate::model::{Id, State, Step, Steps, code};
 use crate::secret::Redactor;
 use crate::tray::operations::{
     self as ops, CREATE_SOLUTION_INSTANCE, ListedInstance, SlotValue, UPDATE_SOLUTION_INSTANCE,
@@ -121,9 +121,7 @@ impl<T: Transport> Engine<T> {
         if self.stop.is_set() {
             return Err(Ending::Stopped);
         }
-        let open = runs
-            .iter()
-            .any(|run| is_open(&run.progress, Step::Instance));
+        let open = runs.iter().any(|run| run.progress.is_open(Step::Instance));
         if !open && self.may_own(cell).await {
             let lead = &mut runs[0];
             let owned = self
@@ -152,9 +150,7 @@ impl<T: Transport> Engine<T> {
         let (id, enabled) = self
             .create_instance(runs, wanted, cell, user_id, open)
             .await?;
-        let ours = runs
-            .iter()
-            .any(|run| is_ours(&run.progress, Step::Instance));
+        let ours = runs.iter().any(|run| run.progress.is_ours(Step::Instance));
         for run in runs.iter_mut() {
             if ours {
                 run.progress.created.add(Step::Instance);

@@ -3,9 +3,8 @@
 use super::ending::Ending;
 use super::engine::{Engine, Run};
 use super::stop::Reason;
-use super::users::{is_open, is_ours};
+use crate::model::{State, Step};
 use crate::results::line::write_telling_line;
-use crate::results::record::{State, Step};
 use crate::tray::client::Slot;
 use crate::tray::transport::Transport;
 
@@ -81,7 +80,7 @@ impl<T: Transport> Engine<T> {
 
     /// Records how a row ended badly, as far as that is anything to record.
     pub(super) async fn end_badly(&self, run: &mut Run, ending: Ending) {
-        let anybodys = |step| is_open(&run.progress, step) && !is_ours(&run.progress, step);
+        let anybodys = |step| run.progress.is_open(step) && !run.progress.is_ours(step);
         let ending = match &ending {
             Ending::Failed(error) if anybodys(error.step) => ending.of_anybodys(),
             _ => ending,

@@ -7,10 +7,10 @@
 
 use std::time::Duration;
 
-use super::ending::{Ending, code};
+use super::ending::Ending;
 use super::engine::{Engine, Run};
 use super::feed::WorkRow;
-use crate::results::record::Step;
+use crate::model::{Step, code};
 use crate::secret::Redactor;
 use crate::tray::outcome::Trouble;
 use crate::tray::transport::Transport;

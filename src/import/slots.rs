@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::ending::{Ending, code};
+use super::ending::Ending;
 use super::engine::{Engine, Run};
 use super::instance::Wanted;
 use super::users::Cell;
-use crate::results::record::Step;
+use crate::model::{Step, code};
 use crate::secret::Redactor;
 use crate::tray::operations::{
     self as ops, ListedInstance, SlotValue, UPDATE_SOLUTION_INSTANCE, readings,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::batch::plan::Plan;
-use crate::results::record::{State, Step};
+use crate::model::{State, Step};
 
 /// When a run is going so wrong that it stops.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,8 +4,8 @@
 
 use super::engine::{Engine, Run};
 use super::feed::{Placement, WorkRow};
+use crate::model::{Progress, State, Step};
 use crate::results::facts::{AuthenticationFacts, ConnectorFacts, InstanceFacts, Told};
-use crate::results::record::{Progress, State, Step};
 use crate::tray::transport::Transport;
 
 /// What is known of a row's objects, and what of it the results have yet to be told.

@@ -2,18 +2,17 @@
 
 use std::sync::atomic::Ordering;
 
-use super::ending::{Ending, code};
+use super::ending::Ending;
 use super::engine::{Engine, Run};
 use super::feed::WorkRow;
 use super::settle::Settled;
 use super::users::{Cell, Open, Origin};
-use crate::results::record::{Id, Step};
+use crate::model::{Id, Step, code, user_digest};
 use crate::secret::Redactor;
 use crate::tray::client::Failed;
 use crate::tray::operations::{self as ops, CREATE_EXTERNAL_USER, Connection, ListedUser, USERS};
 use crate::tray::outcome::Trouble;
 use crate::tray::transport::Transport;
-use crate::validate::identity::user_digest;
 
 impl<T: Transport> Engine<T> {
     /// Lists the end users that exist, by pages, unless asking for each one would cost less: so that no row

@@ -6,15 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Mutex as AsyncMutex;
 
-use super::ending::{Ending, leaves_open, leaves_ours};
+use super::ending::Ending;
 use crate::batch::Index;
 use crate::batch::plan::Plan;
-use crate::results::record::{Progress, State, Step};
+use crate::model::{DigestMap, Progress, State, Step};
 use crate::results::rows::Rows;
 use crate::results::seen::SeenUser;
 use crate::secret::SecretText;
 use crate::tray::owned::Owned;
-use crate::validate::identity::DigestMap;
 
 /// How we came by an end user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,9 +128,9 @@ impl Users {
                         listed: false,
                     },
                 );
-            } else if is_ours(progress, Step::User) {
+            } else if progress.is_ours(Step::User) {
                 open.insert(row.user, Open::Ours);
-            } else if is_open(progress, Step::User) {
+            } else if progress.is_open(Step::User) {
                 open.entry(row.user).or_insert(Open::Anybodys);
             }
         }
@@ -235,29 +234,5 @@ impl Users {
     pub(super) fn forget_listed(&self) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|_, known| !known.listed);
-    }
-}
-
-/// Whether a creation of this step may have happened without the results knowing its outcome.
-pub fn is_open(progress: &Progress, step: Step) -> bool {
-    match progress.state {
-        State::Sent => progress.step == Some(step),
-        State::Failed => progress
-            .error
-            .as_ref()
-            .is_some_and(|e| leaves_open(e, step)),
-        _ => false,
-    }
-}
-
-/// Whether what turns up where a creation of this step is open was made by this batch.
-pub fn is_ours(progress: &Progress, step: Step) -> bool {
-    match progress.state {
-        State::Sent => progress.step == Some(step),
-        State::Failed => progress
-            .error
-            .as_ref()
-            .is_some_and(|e| leaves_ours(e, step)),
-        _ => false,
     }
 }

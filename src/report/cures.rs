@@ -1,6 +1,6 @@
 //! What is behind each code of a failed row, and what to do: a sentence each. `docs/troubleshooting.md` says more.
 
-use crate::import::ending::code;
+use crate::model::code;
 
 /// Cause and cure of a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

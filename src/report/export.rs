@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value};
 
-use crate::results::record::{Progress, RowError};
+use crate::model::{Progress, RowError};
 
 /// The columns of every export, in order; those that were asked for by name follow.
 pub const COLUMNS: [&str; 6] = [
@@ -45,7 +45,7 @@ pub struct Exported {
 impl Exported {
     /// A row that the results know.
     pub fn known(external_user_id: &str, progress: &Progress, further: Vec<Value>) -> Exported {
-        let id = |id: &Option<crate::results::record::Id>| {
+        let id = |id: &Option<crate::model::Id>| {
             id.as_ref().map_or(Value::Null, |id| id.to_string().into())
         };
         let error = match (&progress.error, &progress.why) {

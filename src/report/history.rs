@@ -8,12 +8,12 @@ use serde_json::{Map, Value};
 
 use super::durations::Durations;
 use super::reasons::{Gathered, Reasons};
+use crate::model::{DigestMap, Id, RowError, State, Step};
 use crate::results::fold::FoldError;
+use crate::results::header::Header;
 use crate::results::line::RowLine;
 use crate::results::lines::{Known, read_lines};
-use crate::results::record::{Header, Id, RowError, State, Step};
 use crate::results::run::{Event, RunLine};
-use crate::validate::identity::DigestMap;
 
 /// A batch, as its results tell it.
 #[derive(Debug, Default)]

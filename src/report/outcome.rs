@@ -2,7 +2,7 @@
 
 use super::history::History;
 use super::summary::thousands;
-use crate::results::record::State;
+use crate::model::State;
 
 /// Rows by state, and those that nobody has begun.
 #[derive(Clone, Debug, Default)]

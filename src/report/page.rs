@@ -13,7 +13,7 @@ use super::reasons::Reasons;
 use super::summary::thousands;
 use super::tables::{connectors, made, runs, settings, steps};
 use super::timeline::Timeline;
-use crate::results::record::{State, Step};
+use crate::model::{State, Step};
 
 const STYLE: &str = include_str!("page.css");
 

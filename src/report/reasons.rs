@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::results::record::RowError;
+use crate::model::RowError;
 
 /// Rows that did not get through for one kind of reason.
 #[derive(Debug, Default)]

@@ -8,7 +8,7 @@ use super::history::{History, Run};
 use super::html::Text;
 use super::page::rows;
 use super::summary::{duration, thousands};
-use crate::results::record::{State, Step};
+use crate::model::{State, Step};
 
 pub(super) fn connectors(history: &History, html: &mut String) {
     if history.connectors.is_empty() {

@@ -15,8 +15,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::run::read_run;
+use crate::model::{DigestMap, Key};
 use crate::secret::SecretText;
-use crate::validate::identity::{DigestMap, Key};
 
 /// What a row's credentials belong to: for the report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

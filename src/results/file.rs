@@ -10,8 +10,9 @@ use jiff::Timestamp;
 
 use super::fold::{FoldError, Folded, fold_from};
 use super::journal::AppendFile;
-use super::record::{Header, VERSION};
 use crate::files::PRIVATE;
+use crate::results::header::Header;
+use crate::results::header::VERSION;
 
 /// Why a results file cannot be used.
 #[derive(Debug, thiserror::Error)]

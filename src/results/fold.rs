@@ -8,14 +8,15 @@ use std::ops::Range;
 
 use memchr::memrchr;
 
+use super::error::FoldError;
+use super::header::{Header, VERSION, is_torn_header, read_header};
 use super::line::{Change, read_wanted_line};
 use super::pieces::{Piece, Pieces};
-use super::record::{Header, Progress, VERSION};
 use super::rows::Rows;
 use super::run::read_run;
 use super::seen::{SeenUser, Sightings};
+use crate::model::{DigestHasher, DigestMap, Key, Progress};
 use crate::ordered;
-use crate::validate::identity::{DigestHasher, DigestMap, Key};
 
 /// A results file, read.
 #[derive(Debug, Default)]
@@ -29,34 +30,6 @@ pub struct Folded {
     pub whole: u64,
     /// How many bytes of a torn last line follow.
     pub torn: u64,
-}
-
-/// Why a results file cannot be read.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FoldError {
-    /// A line that is neither torn nor readable.
-    #[error(
-        "line {line} of the results file cannot be read ({cause}); it was damaged or edited by hand. Restore it from a copy, or remove the line: its row is then looked up in Tray"
-    )]
-    Line {
-        /// The line, counted from 1.
-        line: usize,
-        /// The parser's words.
-        cause: String,
-    },
-    /// A file that does not begin as a results file does.
-    #[error(
-        "it is not a results file: line 1 is not the header of a batch ({0}). If it was one, restore it from a copy"
-    )]
-    Foreign(&'static str),
-    /// Written by a later version of this tool.
-    #[error(
-        "the results file has format version {found}; this version of tray-import reads {VERSION}"
-    )]
-    Version {
-        /// The version found.
-        found: u32,
-    },
 }
 
 /// Reads all lines of a file in memory; see [`fold_from`].
@@ -211,49 +184,6 @@ fn torn(rest: &[u8], alone: bool) -> Result<u64, FoldError> {
     Ok(rest.len() as u64)
 }
 
-/// Whether a first line without its end is the beginning of a header, or nothing.
-pub(super) fn is_torn_header(line: &[u8]) -> bool {
-    const START: &[u8] = br#"{"type":"batch""#;
-    let text = line.strip_suffix_nuls();
-    text.starts_with(START) || START.starts_with(text)
-}
-
-/// Reads the first line.
-///
-/// # Errors
-/// Why this is not the header of a results file that this tool can read.
-pub(super) fn read_header(line: &[u8]) -> Result<Header, FoldError> {
-    let header: Header = serde_json::from_slice(line).map_err(|error| foreign(&error))?;
-    if header.r#type != "batch" {
-        return Err(FoldError::Foreign("its type is another"));
-    }
-    if header.version != VERSION {
-        return Err(FoldError::Version {
-            found: header.version,
-        });
-    }
-    Ok(header)
-}
-
-/// The parser's own words may quote the line, and the line of a foreign file may be a secret.
-fn foreign(error: &serde_json::Error) -> FoldError {
-    FoldError::Foreign(match error.classify() {
-        serde_json::error::Category::Data => "it lacks what a header has",
-        _ => "it is not JSON",
-    })
-}
-
-trait StripNuls {
-    fn strip_suffix_nuls(&self) -> &[u8];
-}
-
-impl StripNuls for [u8] {
-    fn strip_suffix_nuls(&self) -> &[u8] {
-        let end = self.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
-        &self[..end]
-    }
-}
-
 impl Folded {
     /// What is known of a row.
     pub fn progress(&self, key: Key) -> Option<&Progress> {
@@ -270,8 +200,8 @@ impl Folded {
 #[cfg(test)]
 mod tests {
     use super::super::line::write_line;
-    use super::super::record::{Id, State, Step};
     use super::*;
+    use crate::model::{Id, State, Step};
     use jiff::Timestamp;
 
     fn file() -> Vec<u8> {
@@ -314,13 +244,13 @@ mod tests {
         progress.user_id = Some(Id::new("u"));
         let at = Timestamp::UNIX_EPOCH;
         write_line(&mut bytes, 1, Key(1), "c", &progress, at);
-        let user = crate::validate::identity::user_digest("c");
+        let user = crate::model::user_digest("c");
         assert_eq!(
             fold(&bytes).unwrap().seen_users()[&user].id,
             Some(Id::new("u"))
         );
         progress.user_id = None;
-        progress.why = Some(crate::results::record::ROLLED_BACK.into());
+        progress.why = Some(crate::model::ROLLED_BACK.into());
         write_line(&mut bytes, 1, Key(1), "c", &progress, at);
         assert_eq!(
             fold(&bytes).unwrap().seen_users()[&user],

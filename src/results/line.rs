@@ -8,8 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::Told;
 use super::own;
-use super::record::{Id, Progress, ROLLED_BACK, RowError, State, Step, Steps};
-use crate::validate::identity::{Key, user_digest};
+use crate::model::{Id, Key, Progress, ROLLED_BACK, RowError, State, Step, Steps, user_digest};
 
 /// One line of a row, as written and read. Unknown keys are passed over on reading.
 #[derive(Serialize, Deserialize)]

@@ -4,8 +4,8 @@ use std::io::{self, BufRead};
 
 use super::fold::{FoldError, is_torn_header, read_header};
 use super::line::{RowLine, read_line};
-use super::record::Header;
 use super::run::{RunLine, read_run};
+use crate::results::header::Header;
 
 /// One line of a results file.
 #[derive(Debug)]

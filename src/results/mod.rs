@@ -14,16 +14,16 @@
 //! holding all that is known of the row. So the last line of a row is its state, and [`fold`] is one pass.
 //! Between them stand a few lines that each [`run`] writes of itself, for the report; they change no row.
 
+pub mod error;
 pub mod facts;
 pub mod file;
 pub mod fold;
-mod hex;
+pub mod header;
 pub mod journal;
 pub mod line;
 pub mod lines;
 mod own;
 mod pieces;
-pub mod record;
 pub mod rows;
 pub mod run;
 pub mod seen;

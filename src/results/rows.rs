@@ -5,8 +5,7 @@
 
 use hashbrown::HashTable;
 
-use super::record::Progress;
-use crate::validate::identity::Key;
+use crate::model::{Key, Progress};
 
 /// Rows by their keys, each with its number at the time and what is known of it.
 #[derive(Debug, Default)]

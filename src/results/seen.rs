@@ -2,9 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::record::{Id, Progress, State, Step};
 use super::rows::Rows;
-use crate::validate::identity::{DigestMap, user_digest};
+use crate::model::{DigestMap, Id, Progress, State, Step, user_digest};
 
 /// What the results know of an end user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -124,8 +123,7 @@ impl Sightings {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::results::record::ROLLED_BACK;
-    use crate::validate::identity::Key;
+    use crate::model::{Key, ROLLED_BACK};
 
     use proptest::prelude::*;
 

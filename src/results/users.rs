@@ -7,8 +7,7 @@ use std::path::Path;
 
 use super::fold::Folded;
 use super::line::read_names;
-use super::record::Progress;
-use crate::validate::identity::{Key, user_digest};
+use crate::model::{Key, Progress, user_digest};
 
 /// An end user of the batch, with all rows of theirs that the results know.
 #[derive(Clone, Debug)]
@@ -82,8 +81,10 @@ fn gather(mut reader: impl BufRead, mut folded: Folded) -> io::Result<Vec<EndUse
 mod tests {
     use super::super::fold::fold;
     use super::super::line::write_line;
-    use super::super::record::{Header, State, Step, VERSION};
     use super::*;
+    use crate::model::{State, Step};
+    use crate::results::header::Header;
+    use crate::results::header::VERSION;
     use jiff::Timestamp;
 
     #[test]

@@ -8,9 +8,9 @@
 use std::collections::HashMap;
 
 pub use super::clash::Clash;
-use super::identity::UserNumbers;
 use super::left_out::LeftOut;
 use super::marks::{ConfigMark, Marks};
+use crate::validate::identity::UserNumbers;
 
 /// The rows admitted so far.
 pub struct Across {

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use super::convert::{Part, assemble};
 use super::findings;
-use super::identity::{Identity, Key, user_digest};
 use super::known::Known;
 use crate::catalog::schema::Schema;
 use crate::catalog::{AuthType, Catalog, Entry, Environment, NoEntry, NoEnvironment};
@@ -12,6 +11,7 @@ use crate::input::fields::{Field, Texts};
 use crate::input::row::Row;
 use crate::issue::{Code, Problem};
 use crate::json::instance::Instance;
+use crate::model::{Identity, Key, user_digest};
 
 /// A row that is valid by itself: where it belongs. Where [`check`] says so, its `data` and `formData` stand whole in
 /// the row, converted and valid.

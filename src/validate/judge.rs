@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use super::check::{self, Checked, Digests, Entries};
-use super::identity::user_digest;
 use super::known::Known;
 use super::marks::{ConfigMark, Marker, Marks};
 use super::plain::{Plain, PlainRow, Plainly};
@@ -16,6 +15,7 @@ use crate::input::records::{At, Cells, Taker, take_records};
 use crate::input::row::Row;
 use crate::input::shapes::Shapes;
 use crate::issue::Problem;
+use crate::model::user_digest;
 
 /// The rows of one block as a worker leaves them: their places in the file are not known yet. Short lists that
 /// a block fills again and again, rather than a value with everything for each row.

@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 
 use super::across::{Across, Standing};
-use super::identity::Key;
 use super::judge::{Judged, judge};
 use super::marks::Marker;
 use super::references::References;
@@ -14,6 +13,7 @@ use crate::input::blocks::{Block, Blocks};
 use crate::input::layout::Layout;
 use crate::input::shapes::Shapes;
 use crate::issue::Problem;
+use crate::model::Key;
 use crate::ordered;
 
 /// What came of one row.

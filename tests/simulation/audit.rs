@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use tray_import::model::{Id, Progress, State, Step};
 use tray_import::results::fold::Folded;
 use tray_import::results::line::read_line;
-use tray_import::results::record::{Id, Progress, State, Step};
 use tray_import::sandbox::Model;
 use tray_import::sandbox::model::{Authentication, Instance, User};
 

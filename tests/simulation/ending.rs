@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tray_import::results::record::{Progress, RowError, State, Step};
+use tray_import::model::{Progress, RowError, State, Step};
 use tray_import::sandbox::model::Instance;
 
 use crate::audit::{Audit, Seen};

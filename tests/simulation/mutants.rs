@@ -4,9 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use tray_import::import::engine::Settings;
+use tray_import::model::State;
 use tray_import::results::journal::AppendFile;
 use tray_import::results::line::read_line;
-use tray_import::results::record::State;
 use tray_import::secret::{SecretText, SecretValue};
 use tray_import::tray::transport::{Call, Request, Response, SendError, Transport};
 

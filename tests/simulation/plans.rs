@@ -4,7 +4,7 @@ use fastrand::Rng;
 use tray_import::batch::plan::Options;
 use tray_import::import::engine::Settings;
 use tray_import::import::tally::MaxFailures;
-use tray_import::results::record::Step;
+use tray_import::model::Step;
 use tray_import::tray::client::Retries;
 use tray_import::tray::limiter::Pace;
 

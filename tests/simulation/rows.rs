@@ -8,9 +8,9 @@ use tokio::sync::mpsc;
 use tray_import::batch::plan::{Plan, Todo};
 use tray_import::batch::{Index, IndexBuilder};
 use tray_import::import::feed::{Item, Placement, WorkRow};
+use tray_import::model::{Key, digest, user_digest};
 use tray_import::secret::SecretText;
 use tray_import::validate::across::Across;
-use tray_import::validate::identity::{Key, digest, user_digest};
 use tray_import::validate::marks::Marks;
 use tray_import::validate::pipeline::{Judgement, Verdict};
 

@@ -7,8 +7,8 @@ use super::{Import, Ready, runtime};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::preview::{self, Preview};
 use crate::cli::settings;
+use crate::model::Step;
 use crate::report::summary::Summary;
-use crate::results::record::Step;
 use crate::tray::preflight;
 
 impl Import<'_> {

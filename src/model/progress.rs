@@ -1,16 +1,12 @@
-//! What the lines of a results file say.
+//! How far a row is, and what is known of it: the vocabulary of results, reports and everything that acts on them.
 
 use std::borrow::Cow;
 use std::fmt;
 
-use jiff::Timestamp;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::hex;
-
-/// The version of the format that this tool writes. It reads no other.
-pub const VERSION: u32 = 1;
+use super::{code, hex};
 
 /// How far a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -217,6 +213,19 @@ pub struct RowError {
     pub retryable: bool,
 }
 
+impl RowError {
+    /// Whether it left a creation at this step open, so that a retry has to ask before it sends.
+    fn leaves_open(&self, step: Step) -> bool {
+        self.leaves_ours(step) || self.step == step && self.code == code::AMBIGUOUS
+    }
+
+    /// Whether what a retry then finds was made by this batch. Of two of a kind nobody can say whose they are,
+    /// so that what is left when somebody has removed the other counts as found: a rollback must not touch it.
+    fn leaves_ours(&self, step: Step) -> bool {
+        self.step == step && self.code == code::UNSETTLED
+    }
+}
+
 /// All that is known of a row at one moment: one line of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
@@ -261,6 +270,24 @@ impl Progress {
         !self.lost.is_empty() || self.why.as_deref() == Some(ROLLED_BACK)
     }
 
+    /// Whether a creation of this step may have happened without the results knowing its outcome.
+    pub fn is_open(&self, step: Step) -> bool {
+        match self.state {
+            State::Sent => self.step == Some(step),
+            State::Failed => self.error.as_ref().is_some_and(|e| e.leaves_open(step)),
+            _ => false,
+        }
+    }
+
+    /// Whether what turns up where a creation of this step is open was made by this batch.
+    pub fn is_ours(&self, step: Step) -> bool {
+        match self.state {
+            State::Sent => self.step == Some(step),
+            State::Failed => self.error.as_ref().is_some_and(|e| e.leaves_ours(step)),
+            _ => false,
+        }
+    }
+
     /// The last step whose id is known.
     pub fn last_done(&self) -> Option<Step> {
         if self.instance_id.is_some() {
@@ -297,24 +324,6 @@ impl Progress {
             why: None,
         }
     }
-}
-
-/// The first line.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Header {
-    /// Always `batch`.
-    pub r#type: String,
-    /// [`VERSION`].
-    pub version: u32,
-    /// A name for the batch, unique and sortable by time.
-    pub batch_id: String,
-    /// The GraphQL endpoint that the batch was made with: ids of another mean nothing there.
-    pub endpoint: String,
-    /// When the file was created.
-    pub created_at: Timestamp,
-    /// The tool and version that created it.
-    pub tool: String,
 }
 
 #[cfg(test)]
