@@ -22,8 +22,8 @@ use tray_import::aftercare::difference::What;
 use tray_import::aftercare::tally::kept;
 use tray_import::cli::args::Cli;
 use tray_import::cli::exit::Exit;
-use tray_import::model::code;
 use tray_import::issue::Code;
+use tray_import::model::code;
 
 fn troubleshooting() -> Page {
     Page::read("docs/troubleshooting.md")
