@@ -9,7 +9,7 @@ use tokio::sync::Mutex as AsyncMutex;
 use super::ending::Ending;
 use crate::batch::Index;
 use crate::batch::plan::Plan;
-use crate::model::{DigestMap, Progress, State, Step};
+use crate::model::{DigestMap, Step};
 use crate::results::rows::Rows;
 use crate::results::seen::SeenUser;
 use crate::secret::SecretText;

@@ -2,7 +2,7 @@
 
 /// The number that eight lower-case hexadecimal digits spell; `None` where they are anything else.
 #[inline]
-pub(super) fn eight(digits: &[u8; 8]) -> Option<u32> {
+pub(crate) fn eight(digits: &[u8; 8]) -> Option<u32> {
     const ONES: u64 = 0x0101_0101_0101_0101;
     let text = u64::from_be_bytes(*digits);
     // letters have bit 6 and count from 1, digits count from 0
@@ -20,7 +20,7 @@ pub(super) fn eight(digits: &[u8; 8]) -> Option<u32> {
 
 /// The number that 32 of them spell.
 #[inline]
-pub(super) fn thirty_two(digits: &[u8; 32]) -> Option<u128> {
+pub(crate) fn thirty_two(digits: &[u8; 32]) -> Option<u128> {
     let (eights, _) = digits.as_chunks::<8>();
     eights.iter().try_fold(0, |number, digits| {
         Some((number << 32) | u128::from(eight(digits)?))
@@ -29,7 +29,7 @@ pub(super) fn thirty_two(digits: &[u8; 32]) -> Option<u128> {
 
 /// The UUID that is written here in its usual form, in lower case.
 #[inline]
-pub(super) fn uuid(text: &[u8; 36]) -> Option<[u8; 16]> {
+pub(crate) fn uuid(text: &[u8; 36]) -> Option<[u8; 16]> {
     let hyphens = [8, 13, 18, 23].iter().all(|at| text[*at] == b'-');
     let mut digits = [0; 32];
     digits[..8].copy_from_slice(&text[..8]);

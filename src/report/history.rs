@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::durations::Durations;
 use super::reasons::{Gathered, Reasons};
 use crate::model::{DigestMap, Id, RowError, State, Step};
-use crate::results::fold::FoldError;
+use crate::results::error::FoldError;
 use crate::results::header::Header;
 use crate::results::line::RowLine;
 use crate::results::lines::{Known, read_lines};

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::fold::{FoldError, Folded, fold_from};
+use super::error::FoldError;
+use super::fold::{Folded, fold_from};
 use super::journal::AppendFile;
 use crate::files::PRIVATE;
 use crate::results::header::Header;

@@ -9,7 +9,7 @@ use std::ops::Range;
 use memchr::memrchr;
 
 use super::error::FoldError;
-use super::header::{Header, VERSION, is_torn_header, read_header};
+use super::header::{Header, is_torn_header, read_header};
 use super::line::{Change, read_wanted_line};
 use super::pieces::{Piece, Pieces};
 use super::rows::Rows;
@@ -199,6 +199,7 @@ impl Folded {
 
 #[cfg(test)]
 mod tests {
+    use super::super::header::VERSION;
     use super::super::line::write_line;
     use super::*;
     use crate::model::{Id, State, Step};

@@ -2,10 +2,10 @@
 
 use std::io::{self, BufRead};
 
-use super::fold::{FoldError, is_torn_header, read_header};
+use super::error::FoldError;
+use super::header::{Header, is_torn_header, read_header};
 use super::line::{RowLine, read_line};
 use super::run::{RunLine, read_run};
-use crate::results::header::Header;
 
 /// One line of a results file.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use memchr::memchr;
 
-use super::hex;
+use crate::model::hex;
 use crate::model::{Id, Key, Progress, ROLLED_BACK, RowError, State, Step, Steps};
 
 /// A line of a row. Every byte of it has been looked at, but nothing has been made of its texts yet.
