@@ -12,8 +12,8 @@ use crate::report::summary::{duration, thousands};
 use crate::results::rows::Rows;
 use crate::secret::SecretText;
 use crate::tray::client::{Client, Failed};
-use crate::tray::operations::{self as ops, Connection, ListedUser, PAGE, USERS};
-use crate::tray::outcome::Trouble;
+use crate::tray::operations::{self as ops, ListedUser, PAGE, USERS};
+use crate::tray::paginate::paginate;
 use crate::tray::transport::Transport;
 
 /// What a run would do.
@@ -42,27 +42,18 @@ pub async fn existing_users<T: Transport>(
     index: &Index,
 ) -> Result<(HashSet<u32>, u64), Failed> {
     let mut existing = HashSet::new();
-    let (mut after, mut pages) = (None, 0);
-    loop {
-        let (data, attempts) = client
-            .call(&USERS, ops::users(None, after.as_deref()), master)
-            .await?;
-        pages += 1;
-        let page: Connection<ListedUser> = ops::part(&data, &["users"]).map_err(|why| Failed {
-            trouble: Trouble::Open(why),
-            attempts,
-        })?;
-        let next = page.next();
-        for user in page.nodes() {
+    let mut pages = paginate::<ListedUser>(&["users"]);
+    while pages.more() {
+        let variables = ops::users(None, pages.after());
+        let (data, attempts) = client.call(&USERS, variables, master).await?;
+        let page = pages.receive(&data);
+        for user in page.map_err(|trouble| Failed { trouble, attempts })? {
             if let Some(id) = user.external_user_id {
                 existing.extend(index.users.number(user_digest(&id)));
             }
         }
-        if next.is_none() || next == after {
-            return Ok((existing, pages));
-        }
-        after = next;
     }
+    Ok((existing, pages.count() as u64))
 }
 
 impl Preview {

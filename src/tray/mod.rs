@@ -8,6 +8,7 @@
 //! * [`outcome`]: every way in which a call can end, and what that says about what Tray has done.
 //! * [`limiter`]: the pace of all calls together.
 //! * [`client`]: one call with its retries, through limiter and transport.
+//! * [`paginate`]: every list, read to its end or not at all.
 //! * [`owned`]: what one end user owns, in as few calls as can be.
 //! * [`platform`]: what the platform API publishes: connectors and service environments.
 //! * [`preflight`]: what is asked before anything is created.
@@ -19,6 +20,7 @@ pub mod limiter;
 pub mod operations;
 pub mod outcome;
 pub mod owned;
+pub mod paginate;
 pub mod platform;
 pub mod preflight;
 pub mod transport;

@@ -307,10 +307,10 @@ pub fn paged(criteria: Option<Value>, after: Option<&str>) -> SecretValue {
     SecretValue(value)
 }
 
-/// A page of a connection.
+/// A page of a list (`XyzConnection` in the schema); [`super::paginate`] reads them all.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", bound(deserialize = "N: Deserialize<'de>"))]
-pub struct Connection<N> {
+pub struct Page<N> {
     edges: Vec<Edge<N>>,
     page_info: PageInfo,
 }
@@ -327,10 +327,19 @@ struct PageInfo {
     end_cursor: Option<String>,
 }
 
-impl<N> Connection<N> {
+/// The name until its users page through [`super::paginate`].
+pub use Page as Connection;
+
+impl<N> Page<N> {
     /// Whether there is more than this page.
     pub fn has_more(&self) -> bool {
         self.page_info.has_next_page
+    }
+
+    /// Where this page ends, if Tray says where.
+    pub fn cursor(&self) -> Option<&str> {
+        let cursor = self.page_info.end_cursor.as_deref();
+        cursor.filter(|cursor| !cursor.is_empty())
     }
 
     /// Where the next page starts, if there is one and Tray says where.

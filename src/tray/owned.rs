@@ -1,71 +1,67 @@
 //! What one end user owns: read in one call, and more only where there are many instances.
 
+use serde_json::Value;
+
 use super::operations::{
-    self as ops, Connection, ListedAuthentication, ListedInstance, OWNED, Operation,
-    SOLUTION_INSTANCES,
+    self as ops, ListedAuthentication, ListedInstance, OWNED, Operation, Page, SOLUTION_INSTANCES,
 };
 use super::outcome::Trouble;
+use super::paginate::{Pages, paginate};
 use crate::secret::SecretValue;
 
 /// What an end user owned when they were looked at.
 #[derive(Debug, Default)]
 pub struct Owned {
-    /// Their authentications.
     pub authentications: Vec<ListedAuthentication>,
     /// Whether Tray's list of authentications was cut short: it cannot be paged (`tray-api.md` 2.2).
     pub truncated: bool,
-    /// Their solution instances, all of them.
     pub instances: Vec<ListedInstance>,
 }
 
-/// A look at an end user under way. It makes no call itself: whoever looks has the user's token, and calls
+/// A look at an end user. It makes no call itself: whoever looks has the user's token, and calls
 /// [`Reading::operation`] until there is none.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reading {
     owned: Owned,
-    begun: bool,
-    after: Option<String>,
+    instances: Pages<ListedInstance>,
+}
+
+impl Default for Reading {
+    fn default() -> Reading {
+        Reading {
+            owned: Owned::default(),
+            instances: paginate(&["viewer", "solutionInstances"]),
+        }
+    }
 }
 
 impl Reading {
     /// The next call, with the end user's own token; none once everything is read.
     pub fn operation(&self) -> Option<&'static Operation> {
-        match (self.begun, &self.after) {
-            (false, _) => Some(&OWNED),
-            (true, Some(_)) => Some(&SOLUTION_INSTANCES),
-            (true, None) => None,
-        }
+        let first = self.instances.after().is_none();
+        let next = if first { &OWNED } else { &SOLUTION_INSTANCES };
+        self.instances.more().then_some(next)
     }
 
-    /// Its variables.
     pub fn variables(&self) -> SecretValue {
-        ops::paged(None, self.after.as_deref())
+        ops::paged(None, self.instances.after())
     }
 
-    /// Takes the call's answer in.
+    /// Takes in the answer to the call.
     ///
     /// # Errors
-    /// An answer that is not what was asked for, or that names no way to the next page.
-    pub fn take(&mut self, data: &serde_json::Value) -> Result<(), Trouble> {
-        if !self.begun {
-            let listed: Connection<ListedAuthentication> =
+    /// An answer that is not what was asked for, or a list that cannot be read to its end.
+    pub fn take(&mut self, data: &Value) -> Result<(), Trouble> {
+        if self.operation() == Some(&OWNED) {
+            let page: Page<ListedAuthentication> =
                 ops::part(data, &["viewer", "authentications"]).map_err(Trouble::Open)?;
-            self.owned.truncated = listed.has_more();
-            self.owned.authentications = listed.nodes().collect();
+            self.owned.truncated = page.has_more();
+            self.owned.authentications = page.nodes().collect();
         }
-        let page: Connection<ListedInstance> =
-            ops::part(data, &["viewer", "solutionInstances"]).map_err(Trouble::Open)?;
-        let (more, next) = (page.has_more(), page.next());
-        self.owned.instances.extend(page.nodes());
-        if more && (next.is_none() || next == self.after) {
-            return Err(cannot_be_paged());
-        }
-        self.begun = true;
-        self.after = next;
+        self.owned.instances.extend(self.instances.receive(data)?);
         Ok(())
     }
 
-    /// Everything that was read.
     pub fn finish(self) -> Owned {
         self.owned
     }
@@ -111,12 +107,10 @@ mod tests {
 
     #[test]
     fn a_page_that_leads_to_itself_is_an_error() {
-        let mut reading = Reading {
-            begun: true,
-            after: Some("c".into()),
-            ..Reading::default()
-        };
-        let same = json!({"viewer": {"solutionInstances": page(&[], Some("c"))}});
+        let mut reading = Reading::default();
+        let none = json!({"edges": [], "pageInfo": {"hasNextPage": false}});
+        let same = json!({"viewer": {"authentications": none, "solutionInstances": page(&[], Some("c"))}});
+        reading.take(&same).unwrap();
         assert!(reading.take(&same).is_err());
     }
 }

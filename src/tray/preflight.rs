@@ -10,6 +10,7 @@ use super::operations::{
     self as ops, INTROSPECTION, ListedSolution, SOLUTIONS, SOLUTIONS_WITHOUT_AUTH_SLOTS,
 };
 use super::outcome::Trouble;
+use super::paginate::paginate;
 use super::platform::environments_path;
 use super::transport::Transport;
 use crate::issue::nearest;
@@ -111,7 +112,7 @@ async fn introspect<T: Transport>(
                 report.unchecked.push(note.to_owned());
                 return Ok(Known { auth_slots: None });
             }
-            _ => return Err(fatal(failed)),
+            trouble => return Err(fatal(trouble)),
         },
     };
     let names = |of: &str, list: &str| -> Option<Vec<String>> {
@@ -182,31 +183,25 @@ async fn solutions<T: Transport>(
     } else {
         &SOLUTIONS
     };
+    let mut pages = paginate::<ListedSolution>(&["viewer", "solutions"]);
     let mut listed = BTreeMap::new();
-    let mut after = None;
-    loop {
-        let variables = ops::paged(None, after.as_deref());
+    while pages.more() {
+        let variables = ops::paged(None, pages.after());
         let data = match client.call(operation, variables, master).await {
             Ok((data, _)) => data,
             Err(Failed {
                 trouble: Trouble::Refused(_),
                 ..
-            }) if std::ptr::eq(operation, &raw const SOLUTIONS) && listed.is_empty() => {
+            }) if operation == &SOLUTIONS && pages.count() == 0 => {
                 operation = &SOLUTIONS_WITHOUT_AUTH_SLOTS;
                 continue;
             }
-            Err(failed) => return Err(fatal(failed)),
+            Err(failed) => return Err(fatal(failed.trouble)),
         };
-        let page: ops::Connection<ListedSolution> =
-            ops::part(&data, &["viewer", "solutions"]).map_err(PreflightError::NoAnswer)?;
-        let next = page.next();
-        listed.extend(page.nodes().map(|solution| (solution.id.clone(), solution)));
-        if next.is_none() || next == after {
-            break;
-        }
-        after = next;
+        let page = pages.receive(&data).map_err(fatal)?;
+        listed.extend(page.map(|solution| (solution.id.clone(), solution)));
     }
-    if std::ptr::eq(operation, &raw const SOLUTIONS_WITHOUT_AUTH_SLOTS) {
+    if operation == &SOLUTIONS_WITHOUT_AUTH_SLOTS {
         let note = "the External IDs of auth slots (the API does not show them)";
         report.unchecked.push(note.to_owned());
     }
@@ -293,7 +288,7 @@ async fn environments<T: Transport>(
                 ));
                 continue;
             }
-            Err(failed) => return Err(fatal(failed)),
+            Err(failed) => return Err(fatal(failed.trouble)),
         };
         let elements = body["elements"].as_array().or_else(|| body.as_array());
         let have: Vec<&str> = elements
@@ -324,8 +319,8 @@ fn clean(message: &str) -> String {
     Redactor::default().clean(message)
 }
 
-fn fatal(failed: Failed) -> PreflightError {
-    match failed.trouble {
+fn fatal(trouble: Trouble) -> PreflightError {
+    match trouble {
         Trouble::TokenRefused { message, .. } => PreflightError::Token(clean(&message)),
         Trouble::Refused(why) => PreflightError::Refused(clean(&why)),
         Trouble::NotSent(why) | Trouble::Open(why) => PreflightError::NoAnswer(clean(&why)),
