@@ -91,11 +91,13 @@ fn every_document_names_its_root_field() {
         assert!(known, "{}: {}", operation.name, operation.document);
         let mutates = operation.document.starts_with("mutation");
         let creates = operation.name.starts_with("create");
-        assert!(
-            !creates || (mutates && !operation.repeatable),
-            "{}",
-            operation.name
-        );
+        assert_eq!(creates, !operation.repeatable(), "{}", operation.name);
+        assert!(!creates || mutates, "{}", operation.name);
+        // where the new id stands is what the document asks for
+        if let Some(path) = operation.new_id {
+            let named = path.iter().all(|name| operation.document.contains(name));
+            assert!(named && path[0] == operation.name, "{path:?}");
+        }
     }
 }
 

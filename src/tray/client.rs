@@ -165,7 +165,7 @@ impl<T: Transport> Client<T> {
             operation,
             variables,
         };
-        self.attempts(slot, call, token, operation.repeatable).await
+        self.attempts(slot, call, token, operation.repeatable()).await
     }
 
     /// Waits until a call may leave. Whoever holds a slot must not make another call meanwhile.
@@ -248,7 +248,7 @@ impl<T: Transport> Client<T> {
             self.transport.send(request).await
         };
         let outcome = match &request.call {
-            Call::GraphQl { .. } => of_graphql(answer),
+            Call::GraphQl { operation, .. } => of_graphql(operation, answer),
             Call::Get { .. } => of_get(answer),
         };
         // whatever a server says may quote the token; what it may quote of a row, the row's steps know

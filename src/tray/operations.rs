@@ -17,43 +17,58 @@ pub struct Operation {
     pub name: &'static str,
     /// The text that is sent.
     pub document: &'static str,
+    /// For a creation: where the id of what was created stands in `data`. A creation must not be sent twice; all
+    /// other operations do the same twice as once.
+    pub new_id: Option<&'static [&'static str]>,
+}
+
+impl Operation {
     /// Whether sending it twice does the same as sending it once.
-    pub repeatable: bool,
+    pub fn repeatable(&self) -> bool {
+        self.new_id.is_none()
+    }
+
+    /// The id of what a creation created, where the answer's `data` holds it.
+    pub fn created<'d>(&self, data: &'d Value) -> Option<&'d str> {
+        let path = self.new_id?;
+        let id = path.iter().try_fold(data, |at, name| at.get(name))?;
+        id.as_str().filter(|id| !id.is_empty())
+    }
 }
 
 /// Creates an end user. Master token.
 pub static CREATE_EXTERNAL_USER: Operation = Operation {
     name: "createExternalUser",
     document: "mutation($input: CreateExternalUserInput!) { createExternalUser(input: $input) { userId } }",
-    repeatable: false,
+    new_id: Some(&["createExternalUser", "userId"]),
 };
 
 /// Mints a user token, good for two days. Master token. May be called again freely (`tray-api.md` 1.3).
 pub static AUTHORIZE: Operation = Operation {
     name: "authorize",
     document: "mutation($input: AuthorizeInput!) { authorize(input: $input) { accessToken } }",
-    repeatable: true,
+    new_id: None,
 };
 
 /// Creates an authentication. User token: with the master token it would belong to the organisation.
 pub static CREATE_USER_AUTHENTICATION: Operation = Operation {
     name: "createUserAuthentication",
     document: "mutation($input: CreateUserAuthenticationInput!) { createUserAuthentication(input: $input) { authenticationId } }",
-    repeatable: false,
+    new_id: Some(&["createUserAuthentication", "authenticationId"]),
 };
 
 /// Creates a solution instance, disabled. User token.
 pub static CREATE_SOLUTION_INSTANCE: Operation = Operation {
     name: "createSolutionInstance",
     document: "mutation($input: CreateSolutionInstanceInput!) { createSolutionInstance(input: $input) { solutionInstance { id } } }",
-    repeatable: false,
+    new_id: Some(&["createSolutionInstance", "solutionInstance", "id"]),
 };
 
 /// Fills slots of an instance, or enables it. User token.
 pub static UPDATE_SOLUTION_INSTANCE: Operation = Operation {
     name: "updateSolutionInstance",
     document: "mutation($input: UpdateSolutionInstanceInput!) { updateSolutionInstance(input: $input) { solutionInstance { id enabled } } }",
-    repeatable: true,
+    new_id: None,
 };
 
 /// Removes an instance. User token (`tray-api.md` 1.4). By id, so that twice does the same as once, but for the
@@ -61,7 +76,7 @@ pub static UPDATE_SOLUTION_INSTANCE: Operation = Operation {
 pub static REMOVE_SOLUTION_INSTANCE: Operation = Operation {
     name: "removeSolutionInstance",
     document: "mutation($input: RemoveSolutionInstanceInput!) { removeSolutionInstance(input: $input) { clientMutationId } }",
-    repeatable: true,
+    new_id: None,
 };
 
 /// Removes an authentication. Whether Tray takes the end user's token for it, or the master token, its sources
@@ -69,63 +84,63 @@ pub static REMOVE_SOLUTION_INSTANCE: Operation = Operation {
 pub static REMOVE_AUTHENTICATION: Operation = Operation {
     name: "removeAuthentication",
     document: "mutation($input: RemoveUserAuthenticationInput!) { removeAuthentication(input: $input) { clientMutationId } }",
-    repeatable: true,
+    new_id: None,
 };
 
 /// Removes an end user, and with them all their instances. Master token.
 pub static REMOVE_EXTERNAL_USER: Operation = Operation {
     name: "removeExternalUser",
     document: "mutation($input: RemoveExternalUserInput!) { removeExternalUser(input: $input) { clientMutationId } }",
-    repeatable: true,
+    new_id: None,
 };
 
 /// The end users that exist. Master token.
 pub static USERS: Operation = Operation {
     name: "users",
     document: "query($criteria: UserSearchCriteria, $first: Int, $after: String) { users(criteria: $criteria, first: $first, after: $after) { edges { node { id externalUserId } } pageInfo { hasNextPage endCursor } } }",
-    repeatable: true,
+    new_id: None,
 };
 
 /// An end user's authentications. User token; Tray offers no filter and no paging.
 pub static AUTHENTICATIONS: Operation = Operation {
     name: "viewer.authentications",
     document: "query { viewer { authentications { edges { node { id name serviceEnvironment { id } } } pageInfo { hasNextPage } } } }",
-    repeatable: true,
+    new_id: None,
 };
 
 /// An end user's instances of one solution. User token.
 pub static SOLUTION_INSTANCES: Operation = Operation {
     name: "viewer.solutionInstances",
     document: "query($criteria: SolutionInstanceSearchCriteria, $first: Int, $after: String) { viewer { solutionInstances(criteria: $criteria, first: $first, after: $after) { edges { node { id name enabled solution { id } authValues { externalId authId } configValues { externalId value } } } pageInfo { hasNextPage endCursor } } } }",
-    repeatable: true,
+    new_id: None,
 };
 
 /// Both of an end user in one call: what an end user who existed before costs. User token.
 pub static OWNED: Operation = Operation {
     name: "viewer",
     document: "query($first: Int) { viewer { authentications { edges { node { id name serviceEnvironment { id } } } pageInfo { hasNextPage } } solutionInstances(first: $first) { edges { node { id name enabled solution { id } authValues { externalId authId } configValues { externalId value } } } pageInfo { hasNextPage endCursor } } } }",
-    repeatable: true,
+    new_id: None,
 };
 
 /// The solutions with their slots, for the preflight. Master token.
 pub static SOLUTIONS: Operation = Operation {
     name: "viewer.solutions",
     document: "query($first: Int, $after: String) { viewer { solutions(first: $first, after: $after) { edges { node { id title configSlots { externalId } authSlots { externalId } } } pageInfo { hasNextPage endCursor } } } }",
-    repeatable: true,
+    new_id: None,
 };
 
 /// The same where the schema has no `authSlots` (`tray-api.md` 2.2).
 pub static SOLUTIONS_WITHOUT_AUTH_SLOTS: Operation = Operation {
     name: "viewer.solutions",
     document: "query($first: Int, $after: String) { viewer { solutions(first: $first, after: $after) { edges { node { id title configSlots { externalId } } } pageInfo { hasNextPage endCursor } } } }",
-    repeatable: true,
+    new_id: None,
 };
 
 /// What of the schema the run needs. Introspection may be refused; that is no finding.
 pub static INTROSPECTION: Operation = Operation {
     name: "introspection",
     document: "query { CreateExternalUserInput: __type(name: \"CreateExternalUserInput\") { inputFields { name } } CreateUserAuthenticationInput: __type(name: \"CreateUserAuthenticationInput\") { inputFields { name } } CreateSolutionInstanceInput: __type(name: \"CreateSolutionInstanceInput\") { inputFields { name } } UpdateSolutionInstanceInput: __type(name: \"UpdateSolutionInstanceInput\") { inputFields { name } } Solution: __type(name: \"Solution\") { fields { name } } }",
-    repeatable: true,
+    new_id: None,
 };
 
 /// Every document, for the test against the schema.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::operations::Operation;
 use super::transport::{Response, SendError};
 use crate::secret::Redactor;
 
@@ -54,45 +55,60 @@ impl Trouble {
 
 /// What the server's answer, or its absence, says. `Ok` is the answer's `data`.
 ///
+/// A creation that happened must never be sent again, so what its answer says of the creation goes before what it
+/// says of itself: with the new id in it, it is a success whatever errors and whatever status stand beside it, and
+/// with anything else where the payload belongs, it is open at best.
+///
 /// # Errors
 /// Every ending but a whole answer without errors.
-pub fn of_graphql(answer: Result<Response, SendError>) -> Result<Value, Trouble> {
+pub fn of_graphql(
+    operation: &Operation,
+    answer: Result<Response, SendError>,
+) -> Result<Value, Trouble> {
     let response = received(answer)?;
-    let body: Option<Body> = serde_json::from_slice(&response.body).ok();
-    let errors = body
-        .as_ref()
-        .map(|b| b.errors.as_slice())
-        .unwrap_or_default();
+    let text = &response.body;
+    let whole: Option<Value> = serde_json::from_slice(text).ok();
+    if let Some(root) = operation.new_id.and_then(<[&str]>::first) {
+        let data = whole.as_ref().map(|whole| &whole["data"]);
+        if let Some(data) = data.filter(|data| operation.created(data).is_some()) {
+            return Ok(data.clone());
+        }
+        let begun = match &whole {
+            Some(whole) => !whole["data"][root].is_null() || !whole[root].is_null(),
+            None => memchr::memmem::find(text, root.as_bytes()).is_some(),
+        };
+        if begun {
+            return Err(Trouble::Open(format!(
+                "HTTP {}: the answer holds a part of what was created, but no id",
+                response.status
+            )));
+        }
+    }
+    let body: Option<Body> = whole.and_then(|whole| serde_json::from_value(whole).ok());
+    let errors = body.as_ref().map_or(&[][..], |body| body.errors.as_slice());
     // raised at a root field, before its resolver did anything; inside a payload it comes after the effect
     let limited = !errors.is_empty()
         && errors
             .iter()
             .all(|e| is_rate_limit(&e.message) && !e.is_inside());
-    if response.status == 429 || (limited && response.status < 500) {
-        return Err(Trouble::Throttled(response.retry_after));
-    }
-    let message = |body: &Option<Body>| describe(body.as_ref(), response.status);
+    let message = || describe(body.as_ref(), response.status);
     match response.status {
+        429 => Err(Trouble::Throttled(response.retry_after)),
+        ..500 if limited => Err(Trouble::Throttled(response.retry_after)),
         200..=299 => match body {
-            Some(body) if body.errors.is_empty() => match body.data {
-                Some(data) if !data.is_null() => Ok(data),
-                _ => Err(Trouble::Open(
-                    "the answer holds neither data nor errors".to_owned(),
-                )),
-            },
+            Some(body) if body.errors.is_empty() => {
+                body.data.filter(|data| !data.is_null()).ok_or_else(|| {
+                    Trouble::Open("the answer holds neither data nor errors".to_owned())
+                })
+            }
             Some(body) => Err(of_errors(&body.errors)),
             None => Err(Trouble::Open("the answer is not GraphQL".to_owned())),
         },
-        401 | 403 => Err(Trouble::TokenRefused {
-            message: message(&body),
-            by_gateway: true,
-        }),
         300..=399 => Err(Trouble::Refused(format!(
             "the endpoint answers with a redirect (HTTP {}), which is not followed; check --endpoint and --region",
             response.status
         ))),
-        408 | 500.. => Err(Trouble::Open(message(&body))),
-        _ => Err(Trouble::Refused(message(&body))),
+        status => Err(of_status(status, message())),
     }
 }
 
@@ -102,18 +118,26 @@ pub fn of_graphql(answer: Result<Response, SendError>) -> Result<Value, Trouble>
 /// Every ending but a whole answer with a 2xx status.
 pub fn of_get(answer: Result<Response, SendError>) -> Result<Value, Trouble> {
     let response = received(answer)?;
-    let body: Option<Body> = serde_json::from_slice(&response.body).ok();
-    let message = || describe(body.as_ref(), response.status);
     match response.status {
         200..=299 => serde_json::from_slice(&response.body)
             .map_err(|_| Trouble::Open("the answer is not JSON".to_owned())),
         429 => Err(Trouble::Throttled(response.retry_after)),
-        401 | 403 => Err(Trouble::TokenRefused {
-            message: message(),
+        status => {
+            let body: Option<Body> = serde_json::from_slice(&response.body).ok();
+            Err(of_status(status, describe(body.as_ref(), status)))
+        }
+    }
+}
+
+/// What a status says by itself, but for success and throttling.
+fn of_status(status: u16, message: String) -> Trouble {
+    match status {
+        401 | 403 => Trouble::TokenRefused {
+            message,
             by_gateway: true,
-        }),
-        408 | 500.. => Err(Trouble::Open(message())),
-        _ => Err(Trouble::Refused(message())),
+        },
+        408 | 500.. => Trouble::Open(message),
+        _ => Trouble::Refused(message),
     }
 }
 
@@ -241,12 +265,20 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn class(status: u16, body: &Value) -> &'static str {
-        let outcome = of_graphql(Ok(Response {
+    use crate::tray::operations::{
+        CREATE_EXTERNAL_USER, CREATE_SOLUTION_INSTANCE, CREATE_USER_AUTHENTICATION, USERS,
+    };
+
+    fn outcome(operation: &Operation, status: u16, body: &str) -> Result<Value, Trouble> {
+        let answer = Response {
             status,
             retry_after: None,
-            body: body.to_string().into_bytes(),
-        }));
+            body: body.as_bytes().to_vec(),
+        };
+        of_graphql(operation, Ok(answer))
+    }
+
+    fn named(outcome: &Result<Value, Trouble>) -> &'static str {
         match outcome {
             Ok(_) => "ok",
             Err(Trouble::NotSent(_)) => "not sent",
@@ -258,6 +290,14 @@ mod tests {
             Err(Trouble::Refused(_)) => "refused",
             Err(Trouble::Open(_)) => "open",
         }
+    }
+
+    /// The class of an answer, which is the same for a question and for a creation.
+    fn class(status: u16, body: &Value) -> &'static str {
+        let body = body.to_string();
+        let of = |operation| named(&outcome(operation, status, &body));
+        assert_eq!(of(&USERS), of(&CREATE_SOLUTION_INSTANCE), "{status} {body}");
+        of(&USERS)
     }
 
     #[test]
@@ -340,11 +380,62 @@ mod tests {
 
     #[test]
     fn a_garbled_answer_leaves_the_outcome_open() {
-        let outcome = of_graphql(Ok(Response {
-            status: 200,
-            retry_after: None,
-            body: b"{\"data\":{\"createExt".to_vec(),
-        }));
-        assert!(matches!(outcome, Err(Trouble::Open(_))));
+        for status in [200, 401, 403, 404, 429, 500] {
+            let answer = outcome(&CREATE_EXTERNAL_USER, status, "{\"data\":{\"createExternalUser");
+            assert_eq!(named(&answer), "open", "{status}");
+        }
+        assert_eq!(named(&outcome(&USERS, 200, "{\"data\":{\"us")), "open");
+    }
+
+    fn creations() -> [(&'static Operation, Value); 3] {
+        let instance = json!({"solutionInstance": {"id": "new"}, "errors": [{"message": "no"}]});
+        [
+            (&CREATE_EXTERNAL_USER, json!({"createExternalUser": {"userId": "new"}})),
+            (&CREATE_USER_AUTHENTICATION, json!({"createUserAuthentication": {"authenticationId": "new"}})),
+            (&CREATE_SOLUTION_INSTANCE, json!({"createSolutionInstance": instance})),
+        ]
+    }
+
+    #[test]
+    fn an_answer_with_the_new_id_is_a_success_whatever_stands_beside_it() {
+        let beside = [
+            json!([]),
+            json!([{"message": "Rate limit exceeded", "path": ["createExternalUser"]}]),
+            json!([{"message": "Unauthorized"}]),
+            json!([{"message": "Internal server error", "path": ["other", "field"]}]),
+            // forms that no GraphQL server should use
+            json!({"message": "an object"}),
+            json!("text"),
+            json!([{"message": null, "path": "text"}]),
+        ];
+        for (operation, data) in creations() {
+            for errors in &beside {
+                for status in [200, 201, 302, 400, 401, 403, 408, 429, 500, 502, 504] {
+                    let body = json!({"data": data, "errors": errors, "message": "Too Many Requests"});
+                    let answer = outcome(operation, status, &body.to_string());
+                    let id = answer.as_ref().ok().and_then(|data| operation.created(data));
+                    assert_eq!(id, Some("new"), "{status} {body}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_answer_with_a_part_of_what_was_created_is_open() {
+        for (operation, data) in creations() {
+            let root = operation.name;
+            for status in [200, 401, 403, 404, 429, 500] {
+                for body in [
+                    json!({"data": {root: {}}, "errors": [{"message": "Rate limit exceeded"}]}),
+                    json!({"data": {root: {"solutionInstance": null}}, "errors": [{"message": "Unauthorized"}]}),
+                    json!({"data": {root: {"userId": "", "authenticationId": 7}}}),
+                    // without `data` around it
+                    data.clone(),
+                ] {
+                    let answer = outcome(operation, status, &body.to_string());
+                    assert_eq!(named(&answer), "open", "{status} {body}");
+                }
+            }
+        }
     }
 }
