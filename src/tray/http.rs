@@ -1,21 +1,18 @@
 //! The real transport: HTTP.
 
-use std::io;
+use std::error::Error;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, RETRY_AFTER, USER_AGENT,
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
 };
-use hyper::{Method, Uri};
-use hyper_util::client::proxy::matcher::Matcher;
+use reqwest::{Client, RequestBuilder};
 use serde::Serialize;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::connections::{self, Body, Connections};
 use super::transport::{Call, Request, Response, SendError, Transport};
 use crate::secret::SecretText;
 
@@ -68,99 +65,44 @@ fn is_loopback(host: &str) -> bool {
 }
 
 /// HTTP to Tray.
+///
+/// Every request leaves at most once: redirects are not followed, nothing is retried, and a request that meets a kept
+/// connection just as the server closes it goes to another connection only if not a byte of it was written. Whatever
+/// fails before a connection stands (name, TCP, TLS, proxy) was [`SendError::NotSent`]; everything after that is
+/// [`SendError::Unknown`].
 pub struct Http {
-    graphql: Server,
-    api: Option<(Url, Server)>,
-    timeout: Duration,
-}
-
-/// A server, and what every request to it bears.
-struct Server {
-    connections: Connections,
-    headers: HeaderMap,
-    path: Uri,
+    graphql: (Client, Url),
+    api: Option<(Client, Url)>,
 }
 
 /// Longer than any server that is there takes to accept a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 
+/// A connection that idled longer may have been closed by the server just as the next call leaves, which
+/// would leave that call's outcome open. AWS gateways close after 60 s and more.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// Finds out about a server that is gone without a word.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// No answer of Tray's is nearly as long; one that is would only fill the memory.
+const LONGEST_BODY: usize = 64 * 1024 * 1024;
+
 impl Http {
     /// A client for these endpoints; `timeout` bounds each call from connecting to the last byte.
     ///
-    /// Redirects are not followed, and no request is ever sent a second time: that would be a duplicate that
-    /// nobody knows of.
-    ///
     /// # Errors
-    /// When the TLS library cannot be set up.
-    pub fn new(endpoints: Endpoints, timeout: Duration) -> io::Result<Http> {
-        let tls = connections::tls()?;
-        let proxies = Matcher::from_env();
-        let server = |url: &Url| -> io::Result<Server> {
-            let host = url.host_str().unwrap_or_default();
-            // what is meant for this machine must not go out through a proxy
-            let proxies = (!is_loopback(host)).then_some(&proxies);
-            let origin = format!("{}://{}", url.scheme(), authority(url));
-            let uri = |text: &str| text.parse::<Uri>().map_err(io::Error::other);
-            let connections = Connections::new(uri(&origin)?, &tls, proxies, timeout.min(CONNECT));
-            let mut headers = HeaderMap::with_capacity(8);
-            let host = HeaderValue::from_str(&authority(url)).map_err(io::Error::other)?;
-            headers.insert(HOST, host);
-            let name = concat!("tray-import/", env!("CARGO_PKG_VERSION"));
-            headers.insert(USER_AGENT, HeaderValue::from_static(name));
-            headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-            Ok(Server {
-                connections,
-                headers,
-                path: uri(path(url))?,
-            })
-        };
-        let mut graphql = server(&endpoints.graphql)?;
-        let json = HeaderValue::from_static("application/json");
-        graphql.headers.insert(CONTENT_TYPE, json);
-        let api = endpoints
-            .api
-            .map(|url| Ok::<_, io::Error>((url.clone(), server(&url)?)))
-            .transpose()?;
+    /// When TLS or a proxy cannot be set up.
+    pub fn new(endpoints: Endpoints, timeout: Duration) -> Result<Http, reqwest::Error> {
+        let with_client = |url: Url| Ok::<_, reqwest::Error>((client(&url, timeout)?, url));
         Ok(Http {
-            graphql,
-            api,
-            timeout,
+            graphql: with_client(endpoints.graphql)?,
+            api: endpoints.api.map(with_client).transpose()?,
         })
     }
-}
 
-/// Host and port, as a `Host` header has them.
-fn authority(url: &Url) -> String {
-    let host = url.host_str().unwrap_or_default();
-    match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    }
-}
-
-/// Path and query.
-fn path(url: &Url) -> &str {
-    &url[url::Position::BeforePath..url::Position::AfterQuery]
-}
-
-#[derive(Serialize)]
-struct GraphQl<'a> {
-    query: &'a str,
-    variables: &'a serde_json::Value,
-}
-
-/// A request body that is wiped once it is sent.
-struct Wiped(Zeroizing<Vec<u8>>);
-
-impl AsRef<[u8]> for Wiped {
-    fn as_ref(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl Transport for Http {
-    async fn send(&self, request: &Request) -> Result<Response, SendError> {
-        let (server, method, path, body) = match &request.call {
+    fn request(&self, call: &Call) -> Result<RequestBuilder, SendError> {
+        match call {
             Call::GraphQl {
                 operation,
                 variables,
@@ -171,45 +113,90 @@ impl Transport for Http {
                 };
                 let body = serde_json::to_vec(&body)
                     .map_err(|error| SendError::NotSent(error.to_string()))?;
-                let body = Bytes::from_owner(Wiped(Zeroizing::new(body)));
-                let server = &self.graphql;
-                (server, Method::POST, server.path.clone(), body)
+                let (client, url) = &self.graphql;
+                Ok(client
+                    .post(url.clone())
+                    .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                    .body(Bytes::from_owner(Zeroizing::new(body))))
             }
-            Call::Get { path: wanted } => {
-                let found = self.api.as_ref().and_then(|(base, server)| {
-                    let url = base.join(wanted.trim_start_matches('/')).ok()?;
-                    Some((server, path(&url).parse::<Uri>().ok()?))
+            Call::Get { path } => {
+                let found = self.api.as_ref().and_then(|(client, base)| {
+                    let url = base.join(path.trim_start_matches('/')).ok()?;
+                    Some(client.get(url))
                 });
-                let (server, path) = found
-                    .ok_or_else(|| SendError::NotSent("there is no platform API".to_owned()))?;
-                (server, Method::GET, path, Bytes::new())
+                found.ok_or_else(|| SendError::NotSent("there is no platform API".to_owned()))
             }
-        };
-        let mut built = hyper::Request::<Body>::new(Full::new(body));
-        *built.method_mut() = method;
-        *built.uri_mut() = path;
-        *built.headers_mut() = server.headers.clone();
-        built
-            .headers_mut()
-            .insert(AUTHORIZATION, bearer(&request.token)?);
-        let mut left = false;
-        let calling = server.connections.call(built, &mut left);
-        let answer = match tokio::time::timeout(self.timeout, calling).await {
-            Ok(answer) => answer?,
-            Err(_) => {
-                let why = "no answer within --timeout".to_owned();
-                return Err(if left {
-                    SendError::Unknown(why)
-                } else {
-                    SendError::NotSent(why)
-                });
+        }
+    }
+}
+
+fn client(server: &Url, timeout: Duration) -> Result<Client, reqwest::Error> {
+    let accept = (ACCEPT, HeaderValue::from_static("application/json"));
+    let builder = Client::builder()
+        .user_agent(concat!("tray-import/", env!("CARGO_PKG_VERSION")))
+        .default_headers(HeaderMap::from_iter([accept]))
+        .http1_only()
+        .retry(reqwest::retry::never())
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(timeout)
+        // ends before the call does, so that no connection in time is known to be just that
+        .connect_timeout(timeout.mul_f64(0.9).min(CONNECT))
+        .pool_idle_timeout(IDLE)
+        .tcp_keepalive(KEEPALIVE)
+        .tcp_keepalive_interval(KEEPALIVE)
+        .tcp_keepalive_retries(3);
+    // what is meant for this machine must not go out through a proxy
+    let local = is_loopback(server.host_str().unwrap_or_default());
+    let builder = if local { builder.no_proxy() } else { builder };
+    builder.build()
+}
+
+#[derive(Serialize)]
+struct GraphQl<'a> {
+    query: &'a str,
+    variables: &'a serde_json::Value,
+}
+
+impl Transport for Http {
+    async fn send(&self, request: &Request) -> Result<Response, SendError> {
+        let sending = self
+            .request(&request.call)?
+            .header(AUTHORIZATION, bearer(&request.token)?);
+        let mut answer = sending.send().await.map_err(failed)?;
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+            if body.len() + chunk.len() > LONGEST_BODY {
+                return Err(SendError::Unknown("the answer is far too long".to_owned()));
             }
-        };
+            body.extend_from_slice(&chunk);
+        }
         Ok(Response {
-            status: answer.status.as_u16(),
-            retry_after: answer.headers.get(RETRY_AFTER).and_then(parse_retry_after),
-            body: answer.body,
+            status: answer.status().as_u16(),
+            retry_after: answer.headers().get(RETRY_AFTER).and_then(parse_retry_after),
+            body,
         })
+    }
+}
+
+/// A call that ended without an answer. The innermost causes say what happened; the outer ones only that it was
+/// a request, and the URL would stand in every line of a log.
+fn failed(error: reqwest::Error) -> SendError {
+    let not_sent = error.is_connect() || error.is_builder();
+    let mut causes = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    let why = match (error.is_timeout(), not_sent) {
+        (true, true) => "no connection in time".to_owned(),
+        (true, false) => "no answer within --timeout".to_owned(),
+        (false, _) => causes.split_off(causes.len().saturating_sub(2)).join(": "),
+    };
+    if not_sent {
+        SendError::NotSent(why)
+    } else {
+        SendError::Unknown(why)
     }
 }
 
@@ -222,13 +209,20 @@ fn bearer(token: &SecretText) -> Result<HeaderValue, SendError> {
     Ok(value)
 }
 
-/// Seconds, or an HTTP date.
+/// Seconds, or a date in one of the three forms that a reader of HTTP must take (RFC 9110, 5.6.7).
 fn parse_retry_after(value: &HeaderValue) -> Option<Duration> {
+    const DATES: [&str; 3] = [
+        "%a, %d %b %Y %H:%M:%S GMT",
+        "%A, %d-%b-%y %H:%M:%S GMT",
+        "%a %b %e %H:%M:%S %Y",
+    ];
     let text = value.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();
     }
-    let at = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    let date = |form| jiff::civil::DateTime::strptime(form, text).ok();
+    let at = DATES.into_iter().find_map(date)?;
+    let at = at.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp();
     Duration::try_from(at.duration_since(jiff::Timestamp::now())).ok()
 }
 
@@ -259,10 +253,22 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_in_both_forms() {
+    fn retry_after_in_every_form_of_the_standard() {
         let parse = |text: &str| parse_retry_after(&HeaderValue::from_str(text).unwrap());
         assert_eq!(parse("2"), Some(Duration::from_secs(2)));
-        assert!(parse("Wed, 21 Oct 2099 07:28:00 GMT").unwrap() > Duration::from_secs(1 << 20));
+        let at = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC) + jiff::Span::new().hours(1);
+        for form in [
+            "%a, %d %b %Y %H:%M:%S GMT",
+            "%A, %d-%b-%y %H:%M:%S GMT",
+            "%a %b %e %H:%M:%S %Y",
+        ] {
+            let text = at.strftime(form).to_string();
+            let seconds = parse(&text).unwrap().as_secs();
+            assert!((3_590..=3_600).contains(&seconds), "{text}: {seconds}");
+        }
+        // the standard's own example of a day below ten
+        assert_eq!(parse("Sun Nov  6 08:49:37 1994"), None, "long ago");
         assert_eq!(parse("soon"), None);
+        assert_eq!(parse("-1"), None);
     }
 }

@@ -14,7 +14,6 @@
 //! * [`preflight`]: what is asked before anything is created.
 
 pub mod client;
-mod connections;
 pub mod http;
 pub mod limiter;
 pub mod operations;
