@@ -6,22 +6,28 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Text that cannot be printed or serialised by accident and is wiped on drop.
 #[derive(Clone)]
-pub struct SecretText(Zeroizing<String>);
+pub struct SecretText(Arc<Zeroizing<String>>);
 
 impl SecretText {
     /// Takes the text over; the caller's copy, if there is one, is the caller's to wipe.
     pub fn new(text: String) -> SecretText {
-        SecretText(Zeroizing::new(text))
+        SecretText(Arc::new(Zeroizing::new(text)))
     }
 
     /// The text itself, for the one place that sends it.
     pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What all clones share, for whoever must know how long anybody has it.
+    pub(crate) fn shared(&self) -> &Arc<Zeroizing<String>> {
         &self.0
     }
 }

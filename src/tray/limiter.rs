@@ -2,12 +2,19 @@
 //!
 //! Tray allows an organisation 30 requests a second and 1,800 a minute, shared with its production traffic
 //! (`tray-api.md` 6). One limiter stands before every call of the process, retries and look-ups included.
-//! It holds the asked rate over every second and every minute; throttled answers slow everybody down, and
-//! calm brings the rate back slowly, up to just below where Tray last objected.
+//!
+//! It has two halves. The first holds what was asked for: a token bucket (governor's) spaces the calls, and since a
+//! bucket allows its burst on top of its rate, the departures of the last second and minute are counted besides.
+//! The second finds out what is allowed where that is less, which nobody documents: a limit of Tray's own, or what
+//! the production traffic leaves over. Throttled answers come in bunches, from calls that were in flight together,
+//! so those within a second count as one. Each such episode pauses everybody and lowers the rate to just below what
+//! was accepted on average since the last one, which is the true limit once there were two; the first one, with
+//! nothing measured, takes off a third. From there the rate grows back steadily, but only to a ceiling just below
+//! where Tray objected, and the ceiling itself rises by 3% in a calm minute, because others may have gone. So a
+//! limit is met, not overrun: under any constant limit at least 90% of it is used and at most 2% is throttled.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use governor::clock::{Clock, Reference};
@@ -15,6 +22,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// How fast calls may leave.
@@ -26,7 +34,6 @@ pub struct Pace {
     pub burst: u32,
 }
 
-/// See the module's page.
 pub struct Limiter {
     /// First come, first served; the holder is the one who waits for time to pass.
     turn: tokio::sync::Mutex<()>,
@@ -45,6 +52,7 @@ struct Asked {
 }
 
 /// What was learnt from throttled answers.
+#[derive(Default)]
 struct Adapted {
     /// The last minute of departures.
     sent: VecDeque<Instant>,
@@ -67,7 +75,7 @@ struct Slowed {
     last_departure: Instant,
 }
 
-/// One throttled episode: answers to calls that were under way when the first one came count as one.
+/// One throttled episode: answers to calls that were in flight when the first one came count as one.
 const EPISODE: Duration = Duration::from_secs(1);
 /// Share of the measured rate that is used after throttling.
 const BELOW: f64 = 0.96;
@@ -108,14 +116,7 @@ impl Limiter {
         Limiter {
             turn: tokio::sync::Mutex::new(()),
             asked,
-            state: Mutex::new(Adapted {
-                sent: VecDeque::new(),
-                pause_until: None,
-                slowed: None,
-                accepted: 0,
-                last_throttled: None,
-                in_a_row: 0,
-            }),
+            state: Mutex::default(),
         }
     }
 
@@ -134,7 +135,7 @@ impl Limiter {
             }
         }
         let now = Instant::now();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if let Some(slowed) = &mut state.slowed {
             slowed.last_departure = now;
         }
@@ -146,14 +147,14 @@ impl Limiter {
     }
 
     fn is_calm(&self) -> bool {
-        let state = self.lock();
+        let state = self.state.lock();
         state.pause_until.is_none() && state.slowed.is_none()
     }
 
     /// How long the next call has yet to wait, apart from the bucket.
     fn wait(&self) -> Option<Duration> {
         let now = Instant::now();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let mut until = now;
         match state.pause_until {
             Some(pause) if pause > now => until = until.max(pause),
@@ -181,9 +182,9 @@ impl Limiter {
         (until > now).then(|| until - now)
     }
 
-    /// Tells that a call was answered and not throttled.
+    /// Takes note of a call that was answered and not throttled.
     pub fn accepted(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.accepted += 1;
         if let Some(last) = state.last_throttled
             && last.elapsed() > 2 * EPISODE
@@ -192,10 +193,10 @@ impl Limiter {
         }
     }
 
-    /// Tells that a call was throttled. `jitter` in 0..1 spreads the pause.
-    pub fn throttled(&self, retry_after: Option<Duration>, jitter: f64) {
+    /// Takes note of a throttled call; `jitter` in 0..1 spreads the pause of all calls, which is returned.
+    pub fn throttled(&self, retry_after: Option<Duration>, jitter: f64) -> Duration {
         let now = Instant::now();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let pause = match retry_after {
             Some(asked) => asked.min(LONGEST_PAUSE),
             None => {
@@ -209,7 +210,7 @@ impl Limiter {
             .last_throttled
             .is_some_and(|last| now - last < EPISODE)
         {
-            return;
+            return pause;
         }
         let asked = self.asked.as_ref().map_or(UNASKED, |a| a.rate);
         let current = match &mut state.slowed {
@@ -237,12 +238,13 @@ impl Limiter {
         state.accepted = 0;
         state.in_a_row += 1;
         state.last_throttled = Some(now);
+        pause
     }
 
     /// The rate in force, for the progress display; `None` for no limit.
     pub fn rate(&self) -> Option<f64> {
         let asked = self.asked.as_ref().map(|a| a.rate);
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let now = Instant::now();
         let slowed = state
             .slowed
@@ -252,13 +254,6 @@ impl Limiter {
             (Some(asked), Some(slowed)) => Some(asked.min(slowed)),
             (asked, slowed) => asked.or(slowed),
         }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Adapted> {
-        // no code that can panic runs under the lock
-        self.state
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

@@ -4,22 +4,26 @@
 //! named where they are used). Nothing here knows of rows, files or the terminal.
 //!
 //! * [`operations`]: every GraphQL document that the tool sends, with its input and its answer.
+//! * `answers`: what is read of them.
 //! * [`transport`]: the one way out of the process, as a trait; [`http`] is the real one.
-//! * [`outcome`]: every way in which a call can end, and what that says about what Tray has done.
+//! * `outcome`: every way in which a call can end, and what that says about what Tray has done.
 //! * [`limiter`]: the pace of all calls together.
 //! * [`client`]: one call with its retries, through limiter and transport.
-//! * [`paginate`]: every list, read to its end or not at all.
-//! * [`owned`]: what one end user owns, in as few calls as can be.
-//! * [`platform`]: what the platform API publishes: connectors and service environments.
-//! * [`preflight`]: what is asked before anything is created.
+//! * `paginate`: every list, read to its end or not at all.
+//! * `owned`: what one end user owns, in as few calls as can be.
+//! * `redaction`: no secret of ours in what a server says.
+//! * `platform`: what the platform API publishes: connectors and service environments.
+//! * `preflight`: what is asked before anything is created.
 
+mod answers;
 pub mod client;
 pub mod http;
 pub mod limiter;
 pub mod operations;
-pub mod outcome;
-pub mod owned;
-pub mod paginate;
-pub mod platform;
-pub mod preflight;
+pub(crate) mod outcome;
+pub(crate) mod owned;
+pub(crate) mod paginate;
+pub(crate) mod platform;
+pub(crate) mod preflight;
+mod redaction;
 pub mod transport;

@@ -4,10 +4,9 @@
 //! would lose the id of what was just created (`tray-api.md` 8). One mutation a request, for the same
 //! reason. A test validates each of them against Tray's published schema.
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::transport::input;
+pub(crate) use super::answers::*;
 use crate::secret::{SecretText, SecretValue};
 
 /// A GraphQL document.
@@ -36,112 +35,120 @@ impl Operation {
     }
 }
 
+const fn repeatable(name: &'static str, document: &'static str) -> Operation {
+    Operation {
+        name,
+        document,
+        new_id: None,
+    }
+}
+
+const fn creation(
+    name: &'static str,
+    document: &'static str,
+    new_id: &'static [&'static str],
+) -> Operation {
+    Operation {
+        name,
+        document,
+        new_id: Some(new_id),
+    }
+}
+
 /// Creates an end user. Master token.
-pub static CREATE_EXTERNAL_USER: Operation = Operation {
-    name: "createExternalUser",
-    document: "mutation($input: CreateExternalUserInput!) { createExternalUser(input: $input) { userId } }",
-    new_id: Some(&["createExternalUser", "userId"]),
-};
+pub static CREATE_EXTERNAL_USER: Operation = creation(
+    "createExternalUser",
+    "mutation($input: CreateExternalUserInput!) { createExternalUser(input: $input) { userId } }",
+    &["createExternalUser", "userId"],
+);
 
 /// Mints a user token, good for two days. Master token. May be called again freely (`tray-api.md` 1.3).
-pub static AUTHORIZE: Operation = Operation {
-    name: "authorize",
-    document: "mutation($input: AuthorizeInput!) { authorize(input: $input) { accessToken } }",
-    new_id: None,
-};
+pub static AUTHORIZE: Operation = repeatable(
+    "authorize",
+    "mutation($input: AuthorizeInput!) { authorize(input: $input) { accessToken } }",
+);
 
 /// Creates an authentication. User token: with the master token it would belong to the organisation.
-pub static CREATE_USER_AUTHENTICATION: Operation = Operation {
-    name: "createUserAuthentication",
-    document: "mutation($input: CreateUserAuthenticationInput!) { createUserAuthentication(input: $input) { authenticationId } }",
-    new_id: Some(&["createUserAuthentication", "authenticationId"]),
-};
+pub static CREATE_USER_AUTHENTICATION: Operation = creation(
+    "createUserAuthentication",
+    "mutation($input: CreateUserAuthenticationInput!) { createUserAuthentication(input: $input) { authenticationId } }",
+    &["createUserAuthentication", "authenticationId"],
+);
 
 /// Creates a solution instance, disabled. User token.
-pub static CREATE_SOLUTION_INSTANCE: Operation = Operation {
-    name: "createSolutionInstance",
-    document: "mutation($input: CreateSolutionInstanceInput!) { createSolutionInstance(input: $input) { solutionInstance { id } } }",
-    new_id: Some(&["createSolutionInstance", "solutionInstance", "id"]),
-};
+pub static CREATE_SOLUTION_INSTANCE: Operation = creation(
+    "createSolutionInstance",
+    "mutation($input: CreateSolutionInstanceInput!) { createSolutionInstance(input: $input) { solutionInstance { id } } }",
+    &["createSolutionInstance", "solutionInstance", "id"],
+);
 
 /// Fills slots of an instance, or enables it. User token.
-pub static UPDATE_SOLUTION_INSTANCE: Operation = Operation {
-    name: "updateSolutionInstance",
-    document: "mutation($input: UpdateSolutionInstanceInput!) { updateSolutionInstance(input: $input) { solutionInstance { id enabled } } }",
-    new_id: None,
-};
+pub static UPDATE_SOLUTION_INSTANCE: Operation = repeatable(
+    "updateSolutionInstance",
+    "mutation($input: UpdateSolutionInstanceInput!) { updateSolutionInstance(input: $input) { solutionInstance { id enabled } } }",
+);
 
 /// Removes an instance. User token (`tray-api.md` 1.4). By id, so that twice does the same as once, but for the
 /// answer; so do the other two removals.
-pub static REMOVE_SOLUTION_INSTANCE: Operation = Operation {
-    name: "removeSolutionInstance",
-    document: "mutation($input: RemoveSolutionInstanceInput!) { removeSolutionInstance(input: $input) { clientMutationId } }",
-    new_id: None,
-};
+pub static REMOVE_SOLUTION_INSTANCE: Operation = repeatable(
+    "removeSolutionInstance",
+    "mutation($input: RemoveSolutionInstanceInput!) { removeSolutionInstance(input: $input) { clientMutationId } }",
+);
 
 /// Removes an authentication. Whether Tray takes the end user's token for it, or the master token, its sources
 /// disagree (`tray-api.md` 1.4).
-pub static REMOVE_AUTHENTICATION: Operation = Operation {
-    name: "removeAuthentication",
-    document: "mutation($input: RemoveUserAuthenticationInput!) { removeAuthentication(input: $input) { clientMutationId } }",
-    new_id: None,
-};
+pub static REMOVE_AUTHENTICATION: Operation = repeatable(
+    "removeAuthentication",
+    "mutation($input: RemoveUserAuthenticationInput!) { removeAuthentication(input: $input) { clientMutationId } }",
+);
 
 /// Removes an end user, and with them all their instances. Master token.
-pub static REMOVE_EXTERNAL_USER: Operation = Operation {
-    name: "removeExternalUser",
-    document: "mutation($input: RemoveExternalUserInput!) { removeExternalUser(input: $input) { clientMutationId } }",
-    new_id: None,
-};
+pub static REMOVE_EXTERNAL_USER: Operation = repeatable(
+    "removeExternalUser",
+    "mutation($input: RemoveExternalUserInput!) { removeExternalUser(input: $input) { clientMutationId } }",
+);
 
 /// The end users that exist. Master token.
-pub static USERS: Operation = Operation {
-    name: "users",
-    document: "query($criteria: UserSearchCriteria, $first: Int, $after: String) { users(criteria: $criteria, first: $first, after: $after) { edges { node { id externalUserId } } pageInfo { hasNextPage endCursor } } }",
-    new_id: None,
-};
+pub static USERS: Operation = repeatable(
+    "users",
+    "query($criteria: UserSearchCriteria, $first: Int, $after: String) { users(criteria: $criteria, first: $first, after: $after) { edges { node { id externalUserId } } pageInfo { hasNextPage endCursor } } }",
+);
 
 /// An end user's authentications. User token; Tray offers no filter and no paging.
-pub static AUTHENTICATIONS: Operation = Operation {
-    name: "viewer.authentications",
-    document: "query { viewer { authentications { edges { node { id name serviceEnvironment { id } } } pageInfo { hasNextPage } } } }",
-    new_id: None,
-};
+pub static AUTHENTICATIONS: Operation = repeatable(
+    "viewer.authentications",
+    "query { viewer { authentications { edges { node { id name serviceEnvironment { id } } } pageInfo { hasNextPage } } } }",
+);
 
 /// An end user's instances of one solution. User token.
-pub static SOLUTION_INSTANCES: Operation = Operation {
-    name: "viewer.solutionInstances",
-    document: "query($criteria: SolutionInstanceSearchCriteria, $first: Int, $after: String) { viewer { solutionInstances(criteria: $criteria, first: $first, after: $after) { edges { node { id name enabled solution { id } authValues { externalId authId } configValues { externalId value } } } pageInfo { hasNextPage endCursor } } } }",
-    new_id: None,
-};
+pub static SOLUTION_INSTANCES: Operation = repeatable(
+    "viewer.solutionInstances",
+    "query($criteria: SolutionInstanceSearchCriteria, $first: Int, $after: String) { viewer { solutionInstances(criteria: $criteria, first: $first, after: $after) { edges { node { id name enabled solution { id } authValues { externalId authId } configValues { externalId value } } } pageInfo { hasNextPage endCursor } } } }",
+);
 
 /// Both of an end user in one call: what an end user who existed before costs. User token.
-pub static OWNED: Operation = Operation {
-    name: "viewer",
-    document: "query($first: Int) { viewer { authentications { edges { node { id name serviceEnvironment { id } } } pageInfo { hasNextPage } } solutionInstances(first: $first) { edges { node { id name enabled solution { id } authValues { externalId authId } configValues { externalId value } } } pageInfo { hasNextPage endCursor } } } }",
-    new_id: None,
-};
+pub static OWNED: Operation = repeatable(
+    "viewer",
+    "query($first: Int) { viewer { authentications { edges { node { id name serviceEnvironment { id } } } pageInfo { hasNextPage } } solutionInstances(first: $first) { edges { node { id name enabled solution { id } authValues { externalId authId } configValues { externalId value } } } pageInfo { hasNextPage endCursor } } } }",
+);
 
 /// The solutions with their slots, for the preflight. Master token.
-pub static SOLUTIONS: Operation = Operation {
-    name: "viewer.solutions",
-    document: "query($first: Int, $after: String) { viewer { solutions(first: $first, after: $after) { edges { node { id title configSlots { externalId } authSlots { externalId } } } pageInfo { hasNextPage endCursor } } } }",
-    new_id: None,
-};
+pub static SOLUTIONS: Operation = repeatable(
+    "viewer.solutions",
+    "query($first: Int, $after: String) { viewer { solutions(first: $first, after: $after) { edges { node { id title configSlots { externalId } authSlots { externalId } } } pageInfo { hasNextPage endCursor } } } }",
+);
 
 /// The same where the schema has no `authSlots` (`tray-api.md` 2.2).
-pub static SOLUTIONS_WITHOUT_AUTH_SLOTS: Operation = Operation {
-    name: "viewer.solutions",
-    document: "query($first: Int, $after: String) { viewer { solutions(first: $first, after: $after) { edges { node { id title configSlots { externalId } } } pageInfo { hasNextPage endCursor } } } }",
-    new_id: None,
-};
+pub static SOLUTIONS_WITHOUT_AUTH_SLOTS: Operation = repeatable(
+    "viewer.solutions",
+    "query($first: Int, $after: String) { viewer { solutions(first: $first, after: $after) { edges { node { id title configSlots { externalId } } } pageInfo { hasNextPage endCursor } } } }",
+);
 
 /// What of the schema the run needs. Introspection may be refused; that is no finding.
-pub static INTROSPECTION: Operation = Operation {
-    name: "introspection",
-    document: "query { CreateExternalUserInput: __type(name: \"CreateExternalUserInput\") { inputFields { name } } CreateUserAuthenticationInput: __type(name: \"CreateUserAuthenticationInput\") { inputFields { name } } CreateSolutionInstanceInput: __type(name: \"CreateSolutionInstanceInput\") { inputFields { name } } UpdateSolutionInstanceInput: __type(name: \"UpdateSolutionInstanceInput\") { inputFields { name } } Solution: __type(name: \"Solution\") { fields { name } } }",
-    new_id: None,
-};
+pub static INTROSPECTION: Operation = repeatable(
+    "introspection",
+    "query { CreateExternalUserInput: __type(name: \"CreateExternalUserInput\") { inputFields { name } } CreateUserAuthenticationInput: __type(name: \"CreateUserAuthenticationInput\") { inputFields { name } } CreateSolutionInstanceInput: __type(name: \"CreateSolutionInstanceInput\") { inputFields { name } } UpdateSolutionInstanceInput: __type(name: \"UpdateSolutionInstanceInput\") { inputFields { name } } Solution: __type(name: \"Solution\") { fields { name } } }",
+);
 
 /// Every document, for the test against the schema.
 pub static ALL: [&Operation; 15] = [
@@ -163,11 +170,11 @@ pub static ALL: [&Operation; 15] = [
 ];
 
 /// The page size of every paged read; Tray's own code uses it (`tray-api.md` 3.10).
-pub const PAGE: u32 = 100;
+pub(crate) const PAGE: u32 = 100;
 
 /// Input of [`CREATE_EXTERNAL_USER`]. `isTestUser` is sent only when asked for: an API whose schema lacks
 /// it would refuse the whole request.
-pub fn create_external_user(external_user_id: &str, name: &str, test_user: bool) -> SecretValue {
+pub(crate) fn create_external_user(external_user_id: &str, name: &str, test_user: bool) -> SecretValue {
     let mut value = json!({"name": name, "externalUserId": external_user_id});
     if test_user {
         value["isTestUser"] = json!(true);
@@ -175,32 +182,26 @@ pub fn create_external_user(external_user_id: &str, name: &str, test_user: bool)
     input(value)
 }
 
-/// Input of [`AUTHORIZE`].
-pub fn authorize(user_id: &str) -> SecretValue {
+pub(crate) fn authorize(user_id: &str) -> SecretValue {
     input(json!({"userId": user_id}))
 }
 
-/// What an authentication is made of.
-pub struct NewAuthentication<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// The service.
-    pub service_id: &'a str,
-    /// The service environment.
-    pub environment_id: &'a str,
+pub(crate) struct NewAuthentication<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) service_id: &'a str,
+    pub(crate) environment_id: &'a str,
     /// The credentials: JSON text.
-    pub data: &'a SecretText,
+    pub(crate) data: &'a SecretText,
     /// The form fields: JSON text, where there are any.
-    pub form_data: Option<&'a SecretText>,
+    pub(crate) form_data: Option<&'a SecretText>,
     /// OAuth scopes; an empty list is sent as such.
-    pub scopes: &'a [String],
-    /// Hide it in Tray's UI.
-    pub hidden: bool,
+    pub(crate) scopes: &'a [String],
+    pub(crate) hidden: bool,
 }
 
 /// Input of [`CREATE_USER_AUTHENTICATION`]: `data` and `formData` travel as strings of JSON
 /// (`tray-api.md` 3.1).
-pub fn create_user_authentication(new: &NewAuthentication<'_>) -> SecretValue {
+pub(crate) fn create_user_authentication(new: &NewAuthentication<'_>) -> SecretValue {
     let mut value = json!({
         "name": new.name,
         "serviceId": new.service_id,
@@ -217,8 +218,14 @@ pub fn create_user_authentication(new: &NewAuthentication<'_>) -> SecretValue {
     input(value)
 }
 
+/// The parts of an operation's variables that hold credentials, each as JSON text.
+pub(super) fn credentials(variables: &SecretValue) -> impl Iterator<Item = &str> {
+    let input = &variables.0["input"];
+    ["data", "formData"].into_iter().filter_map(|name| input[name].as_str())
+}
+
 /// A slot's External ID and what fills it: an authentication's id, or a config value as JSON text.
-pub type SlotValue = (String, String);
+pub(crate) type SlotValue = (String, String);
 
 fn auth_values(values: &[SlotValue]) -> Value {
     values
@@ -234,8 +241,7 @@ fn config_values(values: &[SlotValue]) -> Value {
         .collect()
 }
 
-/// Input of [`CREATE_SOLUTION_INSTANCE`].
-pub fn create_solution_instance(
+pub(crate) fn create_solution_instance(
     solution_id: &str,
     name: &str,
     auths: &[SlotValue],
@@ -253,7 +259,7 @@ pub fn create_solution_instance(
 }
 
 /// Input of [`UPDATE_SOLUTION_INSTANCE`] that enables, and refuses to where a slot is empty.
-pub fn enable(instance_id: &str) -> SecretValue {
+pub(crate) fn enable(instance_id: &str) -> SecretValue {
     input(json!({
         "solutionInstanceId": instance_id,
         "enabled": true,
@@ -261,29 +267,25 @@ pub fn enable(instance_id: &str) -> SecretValue {
     }))
 }
 
-/// Input of [`UPDATE_SOLUTION_INSTANCE`] that disables.
-pub fn disable(instance_id: &str) -> SecretValue {
+pub(crate) fn disable(instance_id: &str) -> SecretValue {
     input(json!({"solutionInstanceId": instance_id, "enabled": false}))
 }
 
-/// Input of [`REMOVE_SOLUTION_INSTANCE`].
-pub fn remove_solution_instance(instance_id: &str) -> SecretValue {
+pub(crate) fn remove_solution_instance(instance_id: &str) -> SecretValue {
     input(json!({"solutionInstanceId": instance_id}))
 }
 
-/// Input of [`REMOVE_AUTHENTICATION`].
-pub fn remove_authentication(authentication_id: &str) -> SecretValue {
+pub(crate) fn remove_authentication(authentication_id: &str) -> SecretValue {
     input(json!({"authenticationId": authentication_id}))
 }
 
-/// Input of [`REMOVE_EXTERNAL_USER`].
-pub fn remove_external_user(user_id: &str) -> SecretValue {
+pub(crate) fn remove_external_user(user_id: &str) -> SecretValue {
     input(json!({"userId": user_id}))
 }
 
 /// Input of [`UPDATE_SOLUTION_INSTANCE`] that fills slots. A list must be complete: whether Tray merges or
 /// replaces is not known. One that is left out is left alone (`tray-api.md` 3.8).
-pub fn fill_slots(
+pub(crate) fn fill_slots(
     instance_id: &str,
     auths: Option<&[SlotValue]>,
     config: Option<&[SlotValue]>,
@@ -299,19 +301,18 @@ pub fn fill_slots(
 }
 
 /// Variables of [`USERS`]: a page of all, or those of one `externalUserId`.
-pub fn users(external_user_id: Option<&str>, after: Option<&str>) -> SecretValue {
+pub(crate) fn users(external_user_id: Option<&str>, after: Option<&str>) -> SecretValue {
     let criteria = external_user_id.map(|id| json!({"externalUserId": id}));
     paged(criteria, after)
 }
 
 /// Variables of [`SOLUTION_INSTANCES`] of one solution, or of all.
-pub fn solution_instances(solution_id: Option<&str>, after: Option<&str>) -> SecretValue {
+pub(crate) fn solution_instances(solution_id: Option<&str>, after: Option<&str>) -> SecretValue {
     let criteria = solution_id.map(|id| json!({"solutionId": id}));
     paged(criteria, after)
 }
 
-/// Variables of a paged read.
-pub fn paged(criteria: Option<Value>, after: Option<&str>) -> SecretValue {
+pub(crate) fn paged(criteria: Option<Value>, after: Option<&str>) -> SecretValue {
     let mut value = json!({"first": PAGE});
     if let Some(criteria) = criteria {
         value["criteria"] = criteria;
@@ -322,164 +323,7 @@ pub fn paged(criteria: Option<Value>, after: Option<&str>) -> SecretValue {
     SecretValue(value)
 }
 
-/// A page of a list (`XyzConnection` in the schema); [`super::paginate`] reads them all.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", bound(deserialize = "N: Deserialize<'de>"))]
-pub struct Page<N> {
-    edges: Vec<Edge<N>>,
-    page_info: PageInfo,
-}
-
-#[derive(Debug, Deserialize)]
-struct Edge<N> {
-    node: N,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PageInfo {
-    has_next_page: bool,
-    end_cursor: Option<String>,
-}
-
-/// The name until its users page through [`super::paginate`].
-pub use Page as Connection;
-
-impl<N> Page<N> {
-    /// Whether there is more than this page.
-    pub fn has_more(&self) -> bool {
-        self.page_info.has_next_page
-    }
-
-    /// Where this page ends, if Tray says where.
-    pub fn cursor(&self) -> Option<&str> {
-        let cursor = self.page_info.end_cursor.as_deref();
-        cursor.filter(|cursor| !cursor.is_empty())
-    }
-
-    /// Where the next page starts, if there is one and Tray says where.
-    pub fn next(&self) -> Option<String> {
-        self.page_info
-            .end_cursor
-            .clone()
-            .filter(|_| self.page_info.has_next_page)
-    }
-
-    /// The page's objects.
-    pub fn nodes(self) -> impl Iterator<Item = N> {
-        self.edges.into_iter().map(|edge| edge.node)
-    }
-}
-
-/// An end user as listed.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListedUser {
-    /// Tray's id.
-    pub id: String,
-    /// The customer's id; may be absent (`tray-api.md` 2.1).
-    pub external_user_id: Option<String>,
-}
-
-/// An authentication as listed: neither credentials nor scopes are shown.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListedAuthentication {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Its service environment.
-    pub service_environment: WithId,
-}
-
-/// An object of which only the id is of interest.
-#[derive(Debug, Clone, Deserialize)]
-pub struct WithId {
-    /// The id.
-    pub id: String,
-}
-
-/// A solution instance as listed.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListedInstance {
-    /// Its id.
-    pub id: String,
-    /// Its name.
-    pub name: String,
-    /// Whether it is enabled.
-    pub enabled: bool,
-    /// Its solution.
-    pub solution: WithId,
-    /// Filled auth slots.
-    pub auth_values: Vec<ListedAuthValue>,
-    /// Filled config slots.
-    pub config_values: Vec<ListedConfigValue>,
-}
-
-/// A filled auth slot.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListedAuthValue {
-    /// The slot.
-    pub external_id: String,
-    /// The authentication in it.
-    pub auth_id: String,
-}
-
-/// A filled config slot.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListedConfigValue {
-    /// The slot.
-    pub external_id: String,
-    /// The value, as JSON text or as plain text: in which form it is read back is not known
-    /// (`tray-api.md` 3.1).
-    #[serde(default)]
-    pub value: Value,
-}
-
-/// What a config value as listed may stand for: it is read back as JSON text or as plain text
-/// (`tray-api.md` 3.1).
-pub fn readings(listed: &Value) -> Vec<Value> {
-    let text = listed.as_str();
-    let parsed = text.and_then(|text| serde_json::from_str(text).ok());
-    std::iter::once(listed.clone()).chain(parsed).collect()
-}
-
-/// A solution as listed.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListedSolution {
-    /// Its id.
-    pub id: String,
-    /// Its title.
-    pub title: String,
-    /// Its config slots.
-    #[serde(default)]
-    pub config_slots: Vec<ListedSlot>,
-    /// Its auth slots; absent where the schema does not show them.
-    #[serde(default)]
-    pub auth_slots: Option<Vec<ListedSlot>>,
-}
-
-/// A slot of a solution.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListedSlot {
-    /// Its External ID; a slot may have none.
-    pub external_id: Option<String>,
-}
-
-/// Reads a part of an answer's `data`.
-///
-/// # Errors
-/// Names the part; the answer is not what the document asked for.
-pub fn part<T: serde::de::DeserializeOwned>(data: &Value, path: &[&str]) -> Result<T, String> {
-    let mut at = data;
-    for name in path {
-        at = &at[*name];
-    }
-    T::deserialize(at).map_err(|_| format!("the answer has no usable {}", path.join(".")))
+/// The variables of a mutation: one `$input` object.
+fn input(value: Value) -> SecretValue {
+    SecretValue(Value::Object([("input".to_owned(), value)].into_iter().collect()))
 }

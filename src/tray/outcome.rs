@@ -10,7 +10,6 @@ use serde_json::Value;
 
 use super::operations::Operation;
 use super::transport::{Response, SendError};
-use crate::secret::Redactor;
 
 /// A call that brought no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,21 +33,46 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// The same without what the redactor knows.
+    /// The same with another text.
     #[must_use]
-    pub fn redacted(self, redactor: &Redactor) -> Trouble {
+    pub(super) fn map_text(self, change: impl FnOnce(String) -> String) -> Trouble {
         match self {
-            Trouble::NotSent(text) => Trouble::NotSent(redactor.redact(&text)),
-            Trouble::Refused(text) => Trouble::Refused(redactor.redact(&text)),
-            Trouble::Open(text) => Trouble::Open(redactor.redact(&text)),
+            Trouble::NotSent(text) => Trouble::NotSent(change(text)),
+            Trouble::Refused(text) => Trouble::Refused(change(text)),
+            Trouble::Open(text) => Trouble::Open(change(text)),
             Trouble::TokenRefused {
                 message,
                 by_gateway,
             } => Trouble::TokenRefused {
-                message: redactor.redact(&message),
+                message: change(message),
                 by_gateway,
             },
-            throttled @ Trouble::Throttled(_) => throttled,
+            Trouble::Throttled(retry_after) => Trouble::Throttled(retry_after),
+        }
+    }
+}
+
+/// Why a question has no answer that can be used.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("Tray refused the master token ({0})")]
+    Token(String),
+    #[error("{0}")]
+    Refused(String),
+    #[error("Tray gives no answer: {0}")]
+    NoAnswer(String),
+    /// The answer is not of the documented form.
+    #[error("Tray's answer to {path} has no list of {what} in it")]
+    Form { path: String, what: &'static str },
+}
+
+impl From<Trouble> for ReadError {
+    fn from(trouble: Trouble) -> ReadError {
+        match trouble {
+            Trouble::TokenRefused { message, .. } => ReadError::Token(message),
+            Trouble::Refused(why) => ReadError::Refused(why),
+            Trouble::NotSent(why) | Trouble::Open(why) => ReadError::NoAnswer(why),
+            Trouble::Throttled(_) => ReadError::NoAnswer("throttled".to_owned()),
         }
     }
 }

@@ -6,10 +6,10 @@
 
 use serde_json::{Map, Value};
 
-use super::client::{Client, Failed};
-use super::outcome::Trouble;
+use super::client::Client;
+use super::outcome::ReadError;
 use super::transport::Transport;
-use crate::secret::{Redactor, SecretText};
+use crate::secret::SecretText;
 
 /// One version of a connector.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,6 @@ pub struct ListedConnector {
 pub struct ListedService {
     /// GraphQL's `serviceId`; answers of 2022 lack it.
     pub id: Option<String>,
-    /// The service's name.
     pub name: String,
     /// The service's version: a number here, a string in GraphQL.
     pub version: i64,
@@ -38,7 +37,6 @@ pub struct ListedService {
 pub struct ListedEnvironment {
     /// GraphQL's `serviceEnvironmentId`.
     pub id: String,
-    /// The title; may be empty.
     pub title: String,
     /// `token`, `oauth2`, …
     pub authentication_type: Option<String>,
@@ -50,77 +48,62 @@ pub struct ListedEnvironment {
     pub scopes: Vec<Value>,
 }
 
-/// Why the platform API gave no answer that can be used.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum PlatformError {
-    /// The token does not work.
-    #[error("Tray refused the master token ({0})")]
-    Token(String),
-    /// Tray refuses to answer.
-    #[error("{0}")]
-    Refused(String),
-    /// Tray cannot be reached or gives no whole answer.
-    #[error("Tray gives no answer: {0}")]
-    NoAnswer(String),
-    /// The answer is not of the documented form.
-    #[error("Tray's answer to {path} has no list of {what} in it")]
-    Form {
-        /// What was asked for.
-        path: String,
-        /// What should be listed.
-        what: &'static str,
-    },
-}
-
 /// Every connector in every version. The list is long (700 connectors and more): ask once a run.
 ///
 /// # Errors
-/// See [`PlatformError`].
+/// See [`ReadError`].
 pub async fn connectors<T: Transport>(
     client: &Client<T>,
     token: &SecretText,
-) -> Result<Vec<ListedConnector>, PlatformError> {
+) -> Result<Vec<ListedConnector>, ReadError> {
     let path = "/core/v1/connectors".to_owned();
-    let body = match client.get(path.clone(), token).await {
-        Ok(body) => body,
-        Err(failed) => return Err(of_failed(failed, "Tray does not list its connectors")),
-    };
-    let listed = elements(&body).ok_or(PlatformError::Form {
-        path,
-        what: "connectors",
-    })?;
+    let refused = || "Tray does not list its connectors".to_owned();
+    let listed = elements(client, token, path, "connectors", refused).await?;
     Ok(listed.iter().filter_map(connector).collect())
 }
 
 /// The environments of a service in one version.
 ///
 /// # Errors
-/// See [`PlatformError`]; a service that is not there, or not for this token, is [`PlatformError::Refused`].
+/// See [`ReadError`]; a service that is not there, or not for this token, is [`ReadError::Refused`].
 pub async fn environments<T: Transport>(
     client: &Client<T>,
     token: &SecretText,
     service: &str,
     version: i64,
-) -> Result<Vec<ListedEnvironment>, PlatformError> {
+) -> Result<Vec<ListedEnvironment>, ReadError> {
     let path = environments_path(service, version);
-    let body = match client.get(path.clone(), token).await {
-        Ok(body) => body,
-        Err(failed) => {
-            let what = format!(
-                "Tray has no service {service} in version {version}, or the token may not see it"
-            );
-            return Err(of_failed(failed, &what));
-        }
+    let refused = || {
+        format!("Tray has no service {service} in version {version}, or the token may not see it")
     };
-    let listed = elements(&body).ok_or(PlatformError::Form {
-        path,
-        what: "environments",
-    })?;
+    let listed = elements(client, token, path, "environments", refused).await?;
     Ok(listed.iter().filter_map(environment).collect())
 }
 
-/// Where the environments of a service are read.
-pub fn environments_path(service: &str, version: i64) -> String {
+/// A list of the platform API. None of them has pages (`tray-api.md` 4.1, 4.2).
+async fn elements<T: Transport>(
+    client: &Client<T>,
+    token: &SecretText,
+    path: String,
+    what: &'static str,
+    refused: impl Fn() -> String,
+) -> Result<Vec<Value>, ReadError> {
+    let body = client.get(path.clone(), token).await;
+    let mut body = body.map_err(|failed| match failed.trouble.into() {
+        ReadError::Refused(why) => ReadError::Refused(format!("{} ({why})", refused())),
+        other => other,
+    })?;
+    let list = match body.get_mut("elements") {
+        Some(elements) => elements.take(),
+        None => body,
+    };
+    match list {
+        Value::Array(elements) => Ok(elements),
+        _ => Err(ReadError::Form { path, what }),
+    }
+}
+
+fn environments_path(service: &str, version: i64) -> String {
     let service = path_segment(service);
     format!("/core/v1/services/{service}/versions/{version}/environments")
 }
@@ -135,21 +118,6 @@ fn path_segment(name: &str) -> String {
         }
     }
     out
-}
-
-fn of_failed(failed: Failed, refused: &str) -> PlatformError {
-    // on one line and short; the client has taken the token out
-    let clean = |message: &str| Redactor::default().clean(message);
-    match failed.trouble {
-        Trouble::TokenRefused { message, .. } => PlatformError::Token(clean(&message)),
-        Trouble::Refused(why) => PlatformError::Refused(format!("{refused} ({})", clean(&why))),
-        Trouble::NotSent(why) | Trouble::Open(why) => PlatformError::NoAnswer(clean(&why)),
-        Trouble::Throttled(_) => PlatformError::NoAnswer("throttled".to_owned()),
-    }
-}
-
-fn elements(body: &Value) -> Option<&Vec<Value>> {
-    body["elements"].as_array().or_else(|| body.as_array())
 }
 
 fn connector(value: &Value) -> Option<ListedConnector> {

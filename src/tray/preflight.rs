@@ -9,12 +9,12 @@ use super::client::{Client, Failed};
 use super::operations::{
     self as ops, INTROSPECTION, ListedSolution, SOLUTIONS, SOLUTIONS_WITHOUT_AUTH_SLOTS,
 };
-use super::outcome::Trouble;
+use super::outcome::{ReadError, Trouble};
 use super::paginate::paginate;
-use super::platform::environments_path;
+use super::platform;
 use super::transport::Transport;
 use crate::issue::nearest;
-use crate::secret::{Redactor, SecretText, SecretValue};
+use crate::secret::{SecretText, SecretValue};
 
 /// What the batch will refer to.
 #[derive(Clone, Debug, Default)]
@@ -31,40 +31,20 @@ pub struct Wanted {
     pub has_api: bool,
 }
 
-/// The slots of one solution that will be filled.
 #[derive(Clone, Debug, Default)]
 pub struct WantedSlots {
-    /// Auth slots.
     pub auth: BTreeSet<String>,
-    /// Config slots.
     pub config: BTreeSet<String>,
 }
 
-/// What the preflight found.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// What must be mended before the run can start.
+    /// What must be fixed before the run can start.
     pub findings: Vec<String>,
     /// What could not be checked, and why.
     pub unchecked: Vec<String>,
     /// What was checked and is well.
     pub passed: Vec<String>,
-}
-
-/// Why the preflight has no result.
-#[derive(Debug, thiserror::Error)]
-pub enum PreflightError {
-    /// The master token does not work.
-    #[error(
-        "Tray refused the master token ({0}); check TRAY_MASTER_TOKEN, and that --region is the token's"
-    )]
-    Token(String),
-    /// Tray refuses to answer what the preflight must know.
-    #[error("Tray refuses the preflight: {0}")]
-    Refused(String),
-    /// Tray cannot be reached or gives no answer.
-    #[error("Tray gives no answer: {0}")]
-    NoAnswer(String),
 }
 
 /// Runs every check that the batch calls for.
@@ -75,30 +55,30 @@ pub async fn run<T: Transport>(
     client: &Client<T>,
     master: &SecretText,
     wanted: &Wanted,
-) -> Result<Report, PreflightError> {
+) -> Result<Report, ReadError> {
     let mut report = Report::default();
-    let schema = introspect(client, master, wanted, &mut report).await?;
+    let auth_slots = introspect(client, master, wanted, &mut report).await?;
     if !wanted.solutions.is_empty() {
-        let listed = solutions(client, master, schema.auth_slots, &mut report).await?;
+        let listed = solutions(client, master, auth_slots, &mut report).await?;
         for (id, slots) in &wanted.solutions {
             check_solution(id, slots, &listed, &mut report);
         }
     }
     environments(client, master, wanted, &mut report).await?;
+    // they quote titles and ids of Tray's
+    for text in report.findings.iter_mut().chain(&mut report.passed) {
+        *text = client.clean(text);
+    }
     Ok(report)
 }
 
-struct Known {
-    /// Whether `Solution.authSlots` exists; `None` where introspection is refused.
-    auth_slots: Option<bool>,
-}
-
+/// Whether `Solution.authSlots` exists; `None` where introspection is refused.
 async fn introspect<T: Transport>(
     client: &Client<T>,
     master: &SecretText,
     wanted: &Wanted,
     report: &mut Report,
-) -> Result<Known, PreflightError> {
+) -> Result<Option<bool>, ReadError> {
     let empty = SecretValue(serde_json::json!({}));
     let data = match client.call(&INTROSPECTION, empty, master).await {
         Ok((data, _)) => data,
@@ -110,65 +90,44 @@ async fn introspect<T: Transport>(
             } => {
                 let note = "the API's schema (introspection is refused)";
                 report.unchecked.push(note.to_owned());
-                return Ok(Known { auth_slots: None });
+                return Ok(None);
             }
             trouble => return Err(fatal(trouble)),
         },
     };
     let names = |of: &str, list: &str| -> Option<Vec<String>> {
-        let list = data[of][list].as_array()?;
-        Some(
-            list.iter()
-                .filter_map(|f| f["name"].as_str().map(str::to_owned))
-                .collect(),
-        )
+        let fields = data[of][list].as_array()?.iter();
+        let names = fields.filter_map(|field| field["name"].as_str());
+        Some(names.map(str::to_owned).collect())
     };
-    let mut needs = vec![
-        ("CreateExternalUserInput", "externalUserId", true),
-        ("CreateExternalUserInput", "isTestUser", wanted.test_users),
-        (
-            "CreateUserAuthenticationInput",
-            "serviceEnvironmentId",
-            true,
-        ),
-        (
-            "CreateUserAuthenticationInput",
-            "formData",
-            wanted.form_data,
-        ),
+    let (user, authentication) = ("CreateExternalUserInput", "CreateUserAuthenticationInput");
+    let (creation, update) = ("CreateSolutionInstanceInput", "UpdateSolutionInstanceInput");
+    let instances = !wanted.solutions.is_empty();
+    let needs = [
+        (user, "externalUserId", true, ""),
+        (user, "isTestUser", wanted.test_users, " for --test-users"),
+        (authentication, "serviceEnvironmentId", true, ""),
+        (authentication, "formData", wanted.form_data, ""),
+        (creation, "authValues", instances, ""),
+        (update, "errorOnEnablingWithMissingValues", instances, ""),
     ];
-    if !wanted.solutions.is_empty() {
-        needs.push(("CreateSolutionInstanceInput", "authValues", true));
-        needs.push((
-            "UpdateSolutionInstanceInput",
-            "errorOnEnablingWithMissingValues",
-            true,
-        ));
-    }
     let mut seen = false;
-    for (of, field, needed) in needs {
+    for (of, field, needed, what_for) in needs {
         let Some(fields) = names(of, "inputFields") else {
             continue;
         };
         seen = true;
         if needed && !fields.iter().any(|name| name == field) {
             report.findings.push(format!(
-                "the API's {of} has no field {field}, which this run needs{}",
-                if field == "isTestUser" {
-                    " for --test-users"
-                } else {
-                    ""
-                }
+                "the API's {of} has no field {field}, which this run needs{what_for}"
             ));
         }
     }
     if seen {
-        report
-            .passed
-            .push("the API's schema has what the run needs".to_owned());
+        let note = "the API's schema has what the run needs";
+        report.passed.push(note.to_owned());
     }
-    let auth_slots = names("Solution", "fields").map(|f| f.iter().any(|n| n == "authSlots"));
-    Ok(Known { auth_slots })
+    Ok(names("Solution", "fields").map(|fields| fields.iter().any(|name| name == "authSlots")))
 }
 
 /// All published solutions, with auth slots where the API shows them.
@@ -177,7 +136,7 @@ async fn solutions<T: Transport>(
     master: &SecretText,
     auth_slots: Option<bool>,
     report: &mut Report,
-) -> Result<BTreeMap<String, ListedSolution>, PreflightError> {
+) -> Result<BTreeMap<String, ListedSolution>, ReadError> {
     let mut operation = if auth_slots == Some(false) {
         &SOLUTIONS_WITHOUT_AUTH_SLOTS
     } else {
@@ -269,37 +228,23 @@ async fn environments<T: Transport>(
     master: &SecretText,
     wanted: &Wanted,
     report: &mut Report,
-) -> Result<(), PreflightError> {
+) -> Result<(), ReadError> {
     if !wanted.has_api {
         let note = "service environments (an --endpoint is given without --api)";
         report.unchecked.push(note.to_owned());
         return Ok(());
     }
     for ((name, version), ids) in &wanted.services {
-        let body = match client.get(environments_path(name, *version), master).await {
-            Ok(body) => body,
-            Err(Failed {
-                trouble: Trouble::Refused(message),
-                ..
-            }) => {
-                report.findings.push(format!(
-                    "Tray has no service {name} in version {version}, or the token may not see it ({})",
-                    clean(&message)
-                ));
+        let listed = match platform::environments(client, master, name, *version).await {
+            Ok(listed) => listed,
+            Err(ReadError::Refused(why)) => {
+                report.findings.push(why);
                 continue;
             }
-            Err(failed) => return Err(fatal(failed.trouble)),
+            Err(error) => return Err(error),
         };
-        let elements = body["elements"].as_array().or_else(|| body.as_array());
-        let have: Vec<&str> = elements
-            .into_iter()
-            .flatten()
-            .filter_map(|element| element["id"].as_str())
-            .collect();
-        let missing: Vec<&String> = ids
-            .iter()
-            .filter(|id| !have.contains(&id.as_str()))
-            .collect();
+        let is_missing = |id: &&String| listed.iter().all(|environment| environment.id != **id);
+        let missing: Vec<_> = ids.iter().filter(is_missing).collect();
         for id in &missing {
             report.findings.push(format!(
                 "service {name} version {version} has no environment {id}; ids differ between Tray organisations and regions (pull the catalog again)"
@@ -314,16 +259,11 @@ async fn environments<T: Transport>(
     Ok(())
 }
 
-/// On one line and short; the client has taken the token out.
-fn clean(message: &str) -> String {
-    Redactor::default().clean(message)
-}
-
-fn fatal(trouble: Trouble) -> PreflightError {
-    match trouble {
-        Trouble::TokenRefused { message, .. } => PreflightError::Token(clean(&message)),
-        Trouble::Refused(why) => PreflightError::Refused(clean(&why)),
-        Trouble::NotSent(why) | Trouble::Open(why) => PreflightError::NoAnswer(clean(&why)),
-        Trouble::Throttled(_) => PreflightError::NoAnswer("throttled".to_owned()),
+fn fatal(trouble: Trouble) -> ReadError {
+    match trouble.into() {
+        ReadError::Refused(why) => {
+            ReadError::Refused(format!("Tray refuses the preflight: {why}"))
+        }
+        other => other,
     }
 }

@@ -1,9 +1,8 @@
 //! The way out of the process.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
-
-use serde_json::Value;
 
 use super::operations::Operation;
 use crate::secret::{SecretText, SecretValue};
@@ -25,7 +24,7 @@ pub enum Call {
         /// The document.
         operation: &'static Operation,
         /// Its variables.
-        variables: SecretValue,
+        variables: Arc<SecretValue>,
     },
     /// A read of the platform API.
     Get {
@@ -69,11 +68,4 @@ pub enum SendError {
 pub trait Transport: Send + Sync + 'static {
     /// Sends one request, once, and waits for the whole answer. Never sends it a second time by itself.
     fn send(&self, request: &Request) -> impl Future<Output = Result<Response, SendError>> + Send;
-}
-
-/// The variables of a mutation: one `$input` object.
-pub fn input(value: Value) -> SecretValue {
-    let mut map = serde_json::Map::with_capacity(1);
-    map.insert("input".to_owned(), value);
-    SecretValue(Value::Object(map))
 }

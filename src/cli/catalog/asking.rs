@@ -12,7 +12,8 @@ use crate::cli::import::asking::refused_token;
 use crate::secret::SecretText;
 use crate::tray::client::Client;
 use crate::tray::http::Http;
-use crate::tray::platform::{self, ListedConnector, ListedEnvironment, PlatformError};
+use crate::tray::outcome::ReadError;
+use crate::tray::platform::{self, ListedConnector, ListedEnvironment};
 
 /// Asks Tray, each question once.
 pub(super) struct Asking<'a> {
@@ -20,7 +21,7 @@ pub(super) struct Asking<'a> {
     token: SecretText,
     local: &'a [LocalFile],
     /// What was asked already, by service name and version.
-    environments: HashMap<(String, i64), Result<Vec<ListedEnvironment>, PlatformError>>,
+    environments: HashMap<(String, i64), Result<Vec<ListedEnvironment>, ReadError>>,
     /// What the reader should know, although it is no change.
     pub notes: Vec<String>,
 }
@@ -163,7 +164,7 @@ impl<'a> Asking<'a> {
         }
         let listed = match self.environments.get(&key) {
             Some(Ok(listed)) => listed,
-            Some(Err(PlatformError::Refused(message))) => {
+            Some(Err(ReadError::Refused(message))) => {
                 return Ok(Err(Unfit {
                     message: message.clone(),
                     exit: Exit::Refused,
@@ -277,13 +278,13 @@ fn published(listed: &ListedEnvironment) -> PublishedEnvironment {
     }
 }
 
-fn failure(error: PlatformError) -> Failure {
+fn failure(error: ReadError) -> Failure {
     match error {
-        PlatformError::Token(message) => refused_token(&message),
-        PlatformError::Refused(_) => Failure::new(Exit::Refused, error.to_string()),
-        PlatformError::NoAnswer(_) => Failure::internal(error)
+        ReadError::Token(message) => refused_token(&message),
+        ReadError::Refused(_) => Failure::new(Exit::Refused, error.to_string()),
+        ReadError::NoAnswer(_) => Failure::internal(error)
             .hint("nothing was written; check --api and --region, and the network"),
-        PlatformError::Form { .. } => {
+        ReadError::Form { .. } => {
             Failure::internal(error).hint("nothing was written; check --api")
         }
     }

@@ -6,8 +6,8 @@ use crate::report::summary::Summary;
 use crate::secret::SecretText;
 use crate::tray::client::{Client, Failed};
 use crate::tray::http::Http;
-use crate::tray::outcome::Trouble;
-use crate::tray::preflight::{self, PreflightError, Wanted, WantedSlots};
+use crate::tray::outcome::{ReadError, Trouble};
+use crate::tray::preflight::{self, Wanted, WantedSlots};
 use crate::validate::references::References;
 
 impl Import<'_> {
@@ -86,11 +86,11 @@ pub(in crate::cli) fn refused_token(message: &str) -> Failure {
     .hint("check TRAY_MASTER_TOKEN, and that --region is the token's")
 }
 
-pub(super) fn preflight_failure(error: PreflightError) -> Failure {
+pub(super) fn preflight_failure(error: ReadError) -> Failure {
     match error {
-        PreflightError::Token(message) => refused_token(&message),
-        PreflightError::Refused(_) => Failure::new(Exit::Refused, error.to_string()),
-        PreflightError::NoAnswer(_) => Failure::internal(error)
+        ReadError::Token(message) => refused_token(&message),
+        ReadError::Refused(_) => Failure::new(Exit::Refused, error.to_string()),
+        ReadError::NoAnswer(_) | ReadError::Form { .. } => Failure::internal(error)
             .hint("nothing was sent; check --endpoint and --region, and the network"),
     }
 }
