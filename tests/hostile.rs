@@ -45,10 +45,19 @@ fn between(tray: &Tray, change: impl Fn(&mut Answer) + Send + Sync + 'static) ->
         async move {
             let request: Value = serde_json::from_slice(&body).unwrap();
             let document = request["query"].as_str().unwrap();
-            let operation = operations::ALL.iter().find(|known| known.document == document);
+            let operation = operations::ALL
+                .iter()
+                .find(|known| known.document == document);
             let token = headers["authorization"].to_str().unwrap();
-            let passed = client.post(sandbox).body(body).header("authorization", token);
-            let passed = passed.header("content-type", "application/json").send().await.unwrap();
+            let passed = client
+                .post(sandbox)
+                .body(body)
+                .header("authorization", token);
+            let passed = passed
+                .header("content-type", "application/json")
+                .send()
+                .await
+                .unwrap();
             let mut answer = Answer {
                 operation: operation.unwrap().name,
                 variables: request["variables"].clone(),
@@ -77,8 +86,23 @@ fn import<'b>(bench: &'b Bench, tray: &Tray, endpoint: &str, input: &Path) -> co
     bench
         .tool(&["import"])
         .arg(input)
-        .args(["--results", "r.jsonl", "--rate", "unlimited", "--enable-delay", "0s"])
-        .args(["--settle", "10ms", "--endpoint", endpoint, "--api", &tray.api(), "--catalog"])
+        .args([
+            "--results",
+            "r.jsonl",
+            "--rate",
+            "unlimited",
+            "--enable-delay",
+            "0s",
+        ])
+        .args([
+            "--settle",
+            "10ms",
+            "--endpoint",
+            endpoint,
+            "--api",
+            &tray.api(),
+            "--catalog",
+        ])
         .arg(sample("catalog"))
         .env("TRAY_MASTER_TOKEN", MASTER)
 }
@@ -115,7 +139,11 @@ fn an_answer_with_the_new_id_is_never_asked_for_again() {
         let output = import(&bench, &tray, &endpoint, &input).run();
         assert_eq!(output.code, Some(0), "{shown}: {}", output.shown());
         audit(&tray, &rows, &bench.results("r.jsonl"));
-        let creations = ["createExternalUser", "createUserAuthentication", "createSolutionInstance"];
+        let creations = [
+            "createExternalUser",
+            "createUserAuthentication",
+            "createSolutionInstance",
+        ];
         let sent: u64 = creations.iter().map(|name| tray.calls(name)).sum();
         let held: usize = tray.holds().iter().sum();
         assert_eq!(sent, held as u64, "{shown}: more was sent than there is");
@@ -144,7 +172,10 @@ fn an_answer_that_lost_the_new_id_is_settled() {
 fn spellings(secret: &str) -> Vec<String> {
     let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
     let percent: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    let unicode: String = secret.bytes().map(|byte| format!("\\u{byte:04x}")).collect();
+    let unicode: String = secret
+        .bytes()
+        .map(|byte| format!("\\u{byte:04x}"))
+        .collect();
     vec![
         secret.to_owned(),
         secret.to_uppercase(),
@@ -163,7 +194,9 @@ fn base64(bytes: &[u8]) -> String {
     let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
+        let bits = three
+            .iter()
+            .fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
         let bits = bits << (8 * (3 - three.len()));
         for place in 0..=three.len() {
             let digit = bits >> (18 - 6 * place) & 63;
@@ -175,7 +208,10 @@ fn base64(bytes: &[u8]) -> String {
 
 /// Has every authentication refused with a message that holds what `quote` makes of the tokens and the credentials
 /// that were sent so far, in every spelling; none of it must be anywhere.
-fn quoting(pieces: bool, quote: impl Fn(&Answer, &[String]) -> Option<String> + Send + Sync + 'static) {
+fn quoting(
+    pieces: bool,
+    quote: impl Fn(&Answer, &[String]) -> Option<String> + Send + Sync + 'static,
+) {
     let (bench, tray) = (Bench::new(), Tray::new());
     let (sent, quoted) = (Mutex::new(Vec::new()), Arc::new(Mutex::new(Vec::new())));
     let seen = Arc::clone(&quoted);
@@ -190,7 +226,10 @@ fn quoting(pieces: bool, quote: impl Fn(&Answer, &[String]) -> Option<String> + 
                 spellings.truncate(spellings.len() - usize::from(!pieces));
                 let spelling = spellings[seen.len() % spellings.len()].clone();
                 seen.push(spelling.clone());
-                format!("it was not {spelling} that was wanted; {}", "more ".repeat(1_000))
+                format!(
+                    "it was not {spelling} that was wanted; {}",
+                    "more ".repeat(1_000)
+                )
             }
             None => "no".to_owned(),
         };
@@ -202,23 +241,28 @@ fn quoting(pieces: bool, quote: impl Fn(&Answer, &[String]) -> Option<String> + 
     });
     let rows: Vec<_> = (0..30)
         .map(|n| {
-            let secret = format!("CANARY-{n}/{}", "k3y-+".repeat(3 + n % 4));
+            let secret = format!("CANARY-{n}/{}", "k3y-+".repeat(5 + n % 4));
             let mut row = plain(&format!("c-{n}"));
             row["data"]["secret_key"] = json!(secret);
             row
         })
         .collect();
     let input = bench.customers("c.jsonl", &rows);
-    let output = import(&bench, &tray, &endpoint, &input).arg("-vvv").expect(4);
+    let output = import(&bench, &tray, &endpoint, &input)
+        .arg("-vvv")
+        .expect(4);
     let quoted = quoted.lock().unwrap();
     assert!(quoted.len() >= 25, "{} were quoted", quoted.len());
     let results = bench.read("r.jsonl");
-    let all = output.shown() + &results;
+    let all = output.stdout + &output.stderr + &results;
     for quoted in quoted.iter() {
         assert!(!all.contains(quoted), "{quoted} is shown");
     }
     let foreign = results.matches("more ").count();
-    assert!(foreign <= 30 * 80, "messages are shown at length: {foreign}");
+    assert!(
+        foreign <= 30 * 80,
+        "messages are shown at length: {foreign}"
+    );
 }
 
 #[test]
@@ -286,7 +330,11 @@ fn a_server_that_says_nothing_is_given_up_after_thirty_seconds() {
     let output = import(&bench, &tray, &endpoint, &input).expect(1);
     let took = started.elapsed().as_secs();
     assert!((29..36).contains(&took), "{took} s: {}", output.shown());
-    let output = output.says(&["Tray gives no answer", "no word from Tray yet", "20 s more at most"]);
+    let output = output.says(&[
+        "Tray gives no answer",
+        "no word from Tray yet",
+        "20 s more at most",
+    ]);
     let lines = output.stderr.matches("no word from Tray yet").count();
     assert!((4..=6).contains(&lines), "{}", output.shown());
     assert!(tries.load(Ordering::SeqCst) <= 4);
@@ -325,7 +373,9 @@ fn a_date_is_understood_as_the_end_of_a_pause() {
                     let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(3);
                     let form = "%A, %d-%b-%y %H:%M:%S GMT";
                     answer.status = 429;
-                    answer.headers.push(("retry-after", at.strftime(form).to_string()));
+                    answer
+                        .headers
+                        .push(("retry-after", at.strftime(form).to_string()));
                 }
                 Some(at) => *seen.lock().unwrap() = at.elapsed(),
             }

@@ -6,7 +6,7 @@
     reason = "a test ends where something is not as expected"
 )]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -70,7 +70,8 @@ fn serve(stream: TcpStream, count: &AtomicUsize, act: fn(usize) -> Act) {
         let number = count.fetch_add(1, Ordering::SeqCst);
         let act = act(number);
         let body = r#"{"data":{"createExternalUser":{"userId":"u"}}}"#;
-        let head = |status: &str| format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n", body.len());
+        let head =
+            |status: &str| format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n", body.len());
         let text = match act {
             Act::Answer | Act::AnswerAndClose => format!("{}\r\n{body}", head("200 OK")),
             Act::Redirect => format!("{}location: /again\r\n\r\n{body}", head("307 Elsewhere")),
@@ -159,7 +160,10 @@ async fn a_connection_that_closes_just_as_a_call_leaves_sends_nothing_twice() {
     }
     let unanswered: usize = calls.join_all().await.into_iter().sum();
     let read = server.read();
-    assert!((400 - unanswered..=400).contains(&read), "{read} read, {unanswered} unanswered");
+    assert!(
+        (400 - unanswered..=400).contains(&read),
+        "{read} read, {unanswered} unanswered"
+    );
 }
 
 #[tokio::test]

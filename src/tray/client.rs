@@ -66,6 +66,7 @@ impl Counters {
         self.calls.lock().clone()
     }
 
+    /// Calls that left.
     pub fn total(&self) -> u64 {
         self.calls.lock().values().sum()
     }
@@ -252,7 +253,9 @@ impl<T: Transport> Client<T> {
             let name = request.call.name();
             tracing::debug!(operation = name, attempt = unthrottled, "retrying");
             let pause = self.backoff(unthrottled);
-            self.report_wait(pause, |end| format!("Tray gives no answer ({why}); {name} is retried {end}"));
+            self.report_wait(pause, |end| {
+                format!("Tray gives no answer ({why}); {name} is retried {end}")
+            });
             tokio::time::sleep(pause).await;
         }
     }
@@ -272,14 +275,16 @@ impl<T: Transport> Client<T> {
             Call::GraphQl { operation, .. } => of_graphql(operation, answer),
             Call::Get { .. } => of_get(answer),
         };
-        let outcome =
-            outcome.map_err(|trouble| trouble.map_text(|text| self.secrets.clean(&text, Some(request))));
+        let outcome = outcome
+            .map_err(|trouble| trouble.map_text(|text| self.secrets.clean(&text, Some(request))));
         match &outcome {
             Err(Trouble::Throttled(retry_after)) => {
                 self.counters.throttled.fetch_add(1, Ordering::Relaxed);
                 let pause = self.limiter.throttled(*retry_after, self.jitter());
                 tracing::debug!(operation = name, rate = self.limiter.rate(), "throttled");
-                self.report_wait(pause, |end| format!("Tray asks for a pause (rate limit exceeded): calls go on {end}"));
+                self.report_wait(pause, |end| {
+                    format!("Tray asks for a pause (rate limit exceeded): calls go on {end}")
+                });
             }
             Err(Trouble::NotSent(_)) => {}
             _ => self.limiter.accepted(),
@@ -299,13 +304,15 @@ impl<T: Transport> Client<T> {
             };
             if left.is_zero() {
                 let seconds = FIRST_CONTACT_TIME.as_secs();
-                break Err(SendError::Unknown(format!("nothing was heard from it for {seconds} s")));
+                break Err(SendError::Unknown(format!(
+                    "nothing was heard from it for {seconds} s"
+                )));
             }
             tokio::select! {
                 biased;
                 answer = &mut sending => break answer,
                 () = tokio::time::sleep(left.min(WORTH_A_LINE)) => {
-                    let left = left.saturating_sub(WORTH_A_LINE).as_secs();
+                    let left = left.saturating_sub(WORTH_A_LINE).as_secs_f64().round();
                     let name = request.call.name();
                     self.report_wait(WORTH_A_LINE, |_| format!("no word from Tray yet: {name} is waited for, {left} s more at most"));
                 }

@@ -5,9 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER,
-};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder};
 use serde::Serialize;
 use url::Url;
@@ -172,7 +170,10 @@ impl Transport for Http {
         }
         Ok(Response {
             status: answer.status().as_u16(),
-            retry_after: answer.headers().get(RETRY_AFTER).and_then(parse_retry_after),
+            retry_after: answer
+                .headers()
+                .get(RETRY_AFTER)
+                .and_then(parse_retry_after),
             body,
         })
     }
@@ -256,7 +257,8 @@ mod tests {
     fn retry_after_in_every_form_of_the_standard() {
         let parse = |text: &str| parse_retry_after(&HeaderValue::from_str(text).unwrap());
         assert_eq!(parse("2"), Some(Duration::from_secs(2)));
-        let at = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC) + jiff::Span::new().hours(1);
+        let at =
+            jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC) + jiff::Span::new().hours(1);
         for form in [
             "%a, %d %b %Y %H:%M:%S GMT",
             "%A, %d-%b-%y %H:%M:%S GMT",

@@ -34,6 +34,7 @@ pub struct Pace {
     pub burst: u32,
 }
 
+/// Decides when the next call may leave.
 pub struct Limiter {
     /// First come, first served; the holder is the one who waits for time to pass.
     turn: tokio::sync::Mutex<()>,

@@ -174,7 +174,11 @@ pub(crate) const PAGE: u32 = 100;
 
 /// Input of [`CREATE_EXTERNAL_USER`]. `isTestUser` is sent only when asked for: an API whose schema lacks
 /// it would refuse the whole request.
-pub(crate) fn create_external_user(external_user_id: &str, name: &str, test_user: bool) -> SecretValue {
+pub(crate) fn create_external_user(
+    external_user_id: &str,
+    name: &str,
+    test_user: bool,
+) -> SecretValue {
     let mut value = json!({"name": name, "externalUserId": external_user_id});
     if test_user {
         value["isTestUser"] = json!(true);
@@ -221,7 +225,9 @@ pub(crate) fn create_user_authentication(new: &NewAuthentication<'_>) -> SecretV
 /// The parts of an operation's variables that hold credentials, each as JSON text.
 pub(super) fn credentials(variables: &SecretValue) -> impl Iterator<Item = &str> {
     let input = &variables.0["input"];
-    ["data", "formData"].into_iter().filter_map(|name| input[name].as_str())
+    ["data", "formData"]
+        .into_iter()
+        .filter_map(|name| input[name].as_str())
 }
 
 /// A slot's External ID and what fills it: an authentication's id, or a config value as JSON text.
@@ -325,5 +331,7 @@ pub(crate) fn paged(criteria: Option<Value>, after: Option<&str>) -> SecretValue
 
 /// The variables of a mutation: one `$input` object.
 fn input(value: Value) -> SecretValue {
-    SecretValue(Value::Object([("input".to_owned(), value)].into_iter().collect()))
+    SecretValue(Value::Object(
+        [("input".to_owned(), value)].into_iter().collect(),
+    ))
 }

@@ -405,7 +405,11 @@ mod tests {
     #[test]
     fn a_garbled_answer_leaves_the_outcome_open() {
         for status in [200, 401, 403, 404, 429, 500] {
-            let answer = outcome(&CREATE_EXTERNAL_USER, status, "{\"data\":{\"createExternalUser");
+            let answer = outcome(
+                &CREATE_EXTERNAL_USER,
+                status,
+                "{\"data\":{\"createExternalUser",
+            );
             assert_eq!(named(&answer), "open", "{status}");
         }
         assert_eq!(named(&outcome(&USERS, 200, "{\"data\":{\"us")), "open");
@@ -414,9 +418,18 @@ mod tests {
     fn creations() -> [(&'static Operation, Value); 3] {
         let instance = json!({"solutionInstance": {"id": "new"}, "errors": [{"message": "no"}]});
         [
-            (&CREATE_EXTERNAL_USER, json!({"createExternalUser": {"userId": "new"}})),
-            (&CREATE_USER_AUTHENTICATION, json!({"createUserAuthentication": {"authenticationId": "new"}})),
-            (&CREATE_SOLUTION_INSTANCE, json!({"createSolutionInstance": instance})),
+            (
+                &CREATE_EXTERNAL_USER,
+                json!({"createExternalUser": {"userId": "new"}}),
+            ),
+            (
+                &CREATE_USER_AUTHENTICATION,
+                json!({"createUserAuthentication": {"authenticationId": "new"}}),
+            ),
+            (
+                &CREATE_SOLUTION_INSTANCE,
+                json!({"createSolutionInstance": instance}),
+            ),
         ]
     }
 
@@ -435,9 +448,13 @@ mod tests {
         for (operation, data) in creations() {
             for errors in &beside {
                 for status in [200, 201, 302, 400, 401, 403, 408, 429, 500, 502, 504] {
-                    let body = json!({"data": data, "errors": errors, "message": "Too Many Requests"});
+                    let body =
+                        json!({"data": data, "errors": errors, "message": "Too Many Requests"});
                     let answer = outcome(operation, status, &body.to_string());
-                    let id = answer.as_ref().ok().and_then(|data| operation.created(data));
+                    let id = answer
+                        .as_ref()
+                        .ok()
+                        .and_then(|data| operation.created(data));
                     assert_eq!(id, Some("new"), "{status} {body}");
                 }
             }

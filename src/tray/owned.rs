@@ -109,7 +109,8 @@ mod tests {
     fn a_page_that_leads_to_itself_is_an_error() {
         let mut reading = Reading::default();
         let none = json!({"edges": [], "pageInfo": {"hasNextPage": false}});
-        let same = json!({"viewer": {"authentications": none, "solutionInstances": page(&[], Some("c"))}});
+        let same =
+            json!({"viewer": {"authentications": none, "solutionInstances": page(&[], Some("c"))}});
         reading.take(&same).unwrap();
         assert!(reading.take(&same).is_err());
     }

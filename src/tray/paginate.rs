@@ -155,7 +155,11 @@ mod tests {
 
     #[test]
     fn an_answer_without_the_list_is_open() {
-        for data in [json!({}), json!({"users": null}), json!({"users": {"edges": []}})] {
+        for data in [
+            json!({}),
+            json!({"users": null}),
+            json!({"users": {"edges": []}}),
+        ] {
             let answer = pages().receive(&data).map(Iterator::count);
             assert!(matches!(answer, Err(Trouble::Open(_))), "{data}");
         }

@@ -261,9 +261,7 @@ async fn environments<T: Transport>(
 
 fn fatal(trouble: Trouble) -> ReadError {
     match trouble.into() {
-        ReadError::Refused(why) => {
-            ReadError::Refused(format!("Tray refuses the preflight: {why}"))
-        }
+        ReadError::Refused(why) => ReadError::Refused(format!("Tray refuses the preflight: {why}")),
         other => other,
     }
 }

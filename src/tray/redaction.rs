@@ -21,7 +21,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::operations::credentials;
 use super::transport::{Call, Request};
-use crate::secret::{SecretText, SecretValue};
+use crate::secret::SecretValue;
 
 /// The most of a foreign message that is ever shown, in characters.
 const LONGEST_SHOWN: usize = 400;
@@ -77,7 +77,9 @@ impl Secrets {
         if known.tokens.len() == known.tokens.capacity() {
             known.tokens.retain(|_, token| token.strong_count() > 0);
         }
-        known.tokens.insert(Arc::as_ptr(token).addr(), Arc::downgrade(token));
+        known
+            .tokens
+            .insert(Arc::as_ptr(token).addr(), Arc::downgrade(token));
         let variables = match &request.call {
             Call::GraphQl { variables, .. } if credentials(variables).next().is_some() => {
                 let address = Arc::as_ptr(variables).addr();
@@ -99,7 +101,8 @@ impl Secrets {
         let live = Live::of(&known, own);
         let mut shown = self.cut_out(&text, &live, &known.past);
         let bytes = shown.to_ascii_lowercase().into_bytes();
-        let in_other_words = || spellings(&shown).any(|bytes| self.quotes(&bytes, &live, &known.past));
+        let in_other_words =
+            || spellings(&shown).any(|bytes| self.quotes(&bytes, &live, &known.past));
         if live.has_piece_in(&bytes) || in_other_words() {
             shown.zeroize();
             return WITHHELD.to_owned();
@@ -114,7 +117,10 @@ impl Secrets {
     fn cut_out(&self, text: &str, live: &Live, past: &Past) -> String {
         let lower = text.to_ascii_lowercase();
         let mut secret = vec![false; text.len()];
-        for found in live.found_in(lower.as_bytes()).chain(self.past_in(lower.as_bytes(), past)) {
+        for found in live
+            .found_in(lower.as_bytes())
+            .chain(self.past_in(lower.as_bytes(), past))
+        {
             secret[found].fill(true);
         }
         let mut shown = String::with_capacity(text.len());
@@ -139,7 +145,7 @@ impl Secrets {
         text: &'a [u8],
         past: &'a Past,
     ) -> impl Iterator<Item = std::ops::Range<usize>> + 'a {
-        let windows = |length: &'a usize| {
+        let windows = move |length: &'a usize| {
             let windows = text.windows(*length).enumerate();
             windows.filter_map(move |(at, window)| {
                 let digest = self.key.hash_one(window);
@@ -224,7 +230,9 @@ fn secrets_of(variables: &SecretValue, shortest: usize) -> impl Iterator<Item = 
             Err(_) => found.push(lowered(text)),
         }
     }
-    found.into_iter().filter(move |secret| secret.len() >= shortest)
+    found
+        .into_iter()
+        .filter(move |secret| secret.len() >= shortest)
 }
 
 fn collect(value: &Value, found: &mut Vec<Zeroizing<String>>) {
@@ -259,10 +267,16 @@ fn spellings(text: &str) -> impl Iterator<Item = Vec<u8>> {
     let bytes = text.as_bytes();
     let mut read = vec![percent_decoded(bytes), unescaped(text)];
     let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/-_".contains(byte);
-    for run in bytes.split(|byte| !base64(byte)).filter(|run| run.len() >= 8) {
+    for run in bytes
+        .split(|byte| !base64(byte))
+        .filter(|run| run.len() >= 8)
+    {
         read.extend((0..4).map(|skip| decoded(&run[skip..], 6, base64_digit)));
     }
-    for run in bytes.split(|byte| !byte.is_ascii_hexdigit()).filter(|run| run.len() >= 8) {
+    for run in bytes
+        .split(|byte| !byte.is_ascii_hexdigit())
+        .filter(|run| run.len() >= 8)
+    {
         read.extend((0..2).map(|skip| decoded(&run[skip..], 4, hex_digit)));
     }
     read.into_iter().map(|mut bytes| {
@@ -305,7 +319,9 @@ fn percent_decoded(text: &[u8]) -> Vec<u8> {
     while let [first, after @ ..] = rest {
         rest = after;
         match (first, after) {
-            (b'%', [high, low, after @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+            (b'%', [high, low, after @ ..])
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
                 out.extend(decoded(&[*high, *low], 4, hex_digit));
                 rest = after;
             }
@@ -349,6 +365,7 @@ fn unescaped(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::SecretText;
     use crate::tray::operations::{CREATE_USER_AUTHENTICATION, USERS};
     use serde_json::json;
 
@@ -370,7 +387,8 @@ mod tests {
     #[test]
     fn what_is_quoted_is_cut_out_and_the_rest_is_shown() {
         let secrets = Secrets::default();
-        let data = json!({"key": "hunter2\"quote", "n": 123_456, "short": "eu", "deep": [{"pw": "Pa55"}]});
+        let data =
+            json!({"key": "hunter2\"quote", "n": 123_456, "short": "eu", "deep": [{"pw": "Pa55"}]});
         let request = request(&token(), &data);
         let _in_flight = secrets.enter(&request);
         let clean = |message: &str| secrets.clean(message, Some(&request));
@@ -378,11 +396,20 @@ mod tests {
             clean("bad hunter2\"quote and 123456 in eu"),
             "bad [redacted] and [redacted] in eu"
         );
-        assert_eq!(clean(r#"{"key":"hunter2\"quote"}"#), r#"{"key":"[redacted]"}"#);
-        assert_eq!(clean("PA55 and HUNTER2\"QUOTE"), "[redacted] and [redacted]");
+        assert_eq!(
+            clean(r#"{"key":"hunter2\"quote"}"#),
+            r#"{"key":"[redacted]"}"#
+        );
+        assert_eq!(
+            clean("PA55 and HUNTER2\"QUOTE"),
+            "[redacted] and [redacted]"
+        );
         assert_eq!(clean("Bearer Token-0a1b2c3d4e5f!"), "Bearer [redacted]!");
         assert_eq!(clean("value hunter2\"quo... was refused"), WITHHELD);
-        assert_eq!(clean("an auth has no such slot"), "an auth has no such slot");
+        assert_eq!(
+            clean("an auth has no such slot"),
+            "an auth has no such slot"
+        );
     }
 
     #[test]
@@ -402,7 +429,11 @@ mod tests {
             r"\u0073\u0033\u0063\u0072\u0033\u0074\u002fvalue with",
             r"s3cr3t\\\/value\\u0020with\\u0020spaces",
         ] {
-            assert_eq!(secrets.clean(message, Some(&request)), WITHHELD, "{message}");
+            assert_eq!(
+                secrets.clean(message, Some(&request)),
+                WITHHELD,
+                "{message}"
+            );
         }
     }
 
@@ -410,7 +441,10 @@ mod tests {
     fn secrets_of_others_are_known_too() {
         let secrets = Secrets::default();
         let (master, user) = (SecretText::new("the-master-token".into()), token());
-        let other = request(&user, &json!({"key": "somebody else's", "region": "eu-central-1"}));
+        let other = request(
+            &user,
+            &json!({"key": "somebody else's", "region": "eu-central-1"}),
+        );
         let own = request(&master, &json!({"key": "mine-alone"}));
         let _own = secrets.enter(&own);
         let clean = |message: &str| secrets.clean(message, Some(&own));
@@ -456,7 +490,18 @@ mod tests {
             token: SecretText::new("ünïcode".into()),
         };
         let _in_flight = secrets.enter(&request);
-        for text in ["", "%", "%4", "%zz\\", "\\u12", "\\ü", "äöüß", "a%ü", "\\u00zz", "ünïcode"] {
+        for text in [
+            "",
+            "%",
+            "%4",
+            "%zz\\",
+            "\\u12",
+            "\\ü",
+            "äöüß",
+            "a%ü",
+            "\\u00zz",
+            "ünïcode",
+        ] {
             let shown = secrets.clean(text, Some(&request));
             assert_eq!(shown, text.replace("ünïcode", "[redacted]"));
         }

@@ -104,7 +104,7 @@ impl<T: Transport> Transport for MutantTransport<T> {
                 let wrong = Request {
                     call: Call::GraphQl {
                         operation,
-                        variables: SecretValue(variables.0.clone()),
+                        variables: SecretValue(variables.0.clone()).into(),
                     },
                     token: SecretText::new(MASTER.to_owned()),
                 };

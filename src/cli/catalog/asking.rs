@@ -284,8 +284,6 @@ fn failure(error: ReadError) -> Failure {
         ReadError::Refused(_) => Failure::new(Exit::Refused, error.to_string()),
         ReadError::NoAnswer(_) => Failure::internal(error)
             .hint("nothing was written; check --api and --region, and the network"),
-        ReadError::Form { .. } => {
-            Failure::internal(error).hint("nothing was written; check --api")
-        }
+        ReadError::Form { .. } => Failure::internal(error).hint("nothing was written; check --api"),
     }
 }
