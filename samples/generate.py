@@ -415,7 +415,7 @@ class Mistakes:
         self.edits[self.one(test, None, (field, code))] = edit
 
     def pair(self, test, change, field, code):
-        """Two rows of one end user; the later one becomes the mistake."""
+        """Two rows of one end user that do not go together: nobody knows which is right, so both are mistakes."""
         for first in self.order:
             if self.users[first] in self.taken:
                 continue
@@ -423,6 +423,7 @@ class Mistakes:
                 if self.users[second] == self.users[first] and test(self.rows[first], self.rows[second]):
                     self.taken.add(self.users[first])
                     change(self.rows[first], self.rows[second])
+                    self.note(first, field, code)
                     return self.note(second, field, code)
         raise SystemExit("no pair of rows left for a mistake: use another seed")
 

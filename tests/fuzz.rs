@@ -31,7 +31,7 @@ use tray_import::results::fold::fold;
 use tray_import::results::header::Header;
 use tray_import::results::header::VERSION;
 use tray_import::results::line::write_line;
-use tray_import::validate::check::{Entries, check};
+use tray_import::validate::check::RowChecker;
 
 /// Some lines of a file, the first one always among them where it is a header.
 fn excerpt<'t>(random: &mut Rng, lines: &[&'t [u8]], header: bool) -> (&'t [u8], Vec<u8>) {
@@ -106,14 +106,12 @@ fn rows(input: &[u8], format: Format, mapping: Mapping, catalog: &Catalog, quiet
         let mut end = 0;
         let between = |from: usize, to: usize| {
             let gap = &block.bytes[from..to];
-            // nothing but a byte order mark is a blank line
-            let gap = gap.strip_prefix("\u{feff}".as_bytes()).unwrap_or(gap);
             assert!(
                 gap.iter().all(u8::is_ascii_whitespace),
                 "a row was passed over"
             );
         };
-        let mut entries = Entries::new(catalog);
+        let mut checker = RowChecker::new(catalog);
         for_each_row(block, &layout, |at, row, mut problems| {
             assert!(end <= at.bytes.start && at.bytes.start <= at.bytes.end);
             between(end, at.bytes.start);
@@ -125,7 +123,7 @@ fn rows(input: &[u8], format: Format, mapping: Mapping, catalog: &Catalog, quiet
                 "unreadable without a word"
             );
             if let Some(row) = row {
-                let checked = check(&mut entries, row, &mut problems);
+                let checked = checker.check(row, &mut problems);
                 assert!(
                     checked.is_some() || !problems.is_empty(),
                     "invalid without a word"

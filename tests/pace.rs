@@ -114,9 +114,6 @@ impl Listener for Nobody {
     fn issue(&mut self, issue: &Issue<'_>) -> io::Result<()> {
         panic!("{issue}");
     }
-    fn row(&mut self, _raw: &[u8], _valid: bool) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// What a run came to.

@@ -87,9 +87,6 @@ impl Listener for Nobody {
     fn issue(&mut self, _issue: &Issue) -> io::Result<()> {
         Ok(())
     }
-    fn row(&mut self, _raw: &[u8], _valid: bool) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 async fn import(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>> {

@@ -8,10 +8,10 @@ pub mod plan;
 use std::collections::HashMap;
 
 use crate::model::Key;
-use crate::validate::across::{Across, Instance};
-use crate::validate::identity::UserNumbers;
-use crate::validate::left_out::LeftOut;
-use crate::validate::pipeline::{Judgement, Verdict};
+use crate::validate::duplicates::{Compared, ConflictingRow};
+use crate::validate::invalid_rows::InvalidRows;
+use crate::validate::pipeline::CheckedRow;
+use crate::validate::user_numbers::UserNumbers;
 
 /// One valid row: 24 bytes.
 #[derive(Clone, Copy, Debug)]
@@ -74,7 +74,7 @@ pub struct Index {
     /// Invalid rows.
     pub invalid: u64,
     /// The rows that are not in `rows`.
-    left_out: LeftOut,
+    invalid_rows: InvalidRows,
     /// The first invalid row of an instance that has one, by the number of the instance.
     blocked: HashMap<u32, u32>,
 }
@@ -82,7 +82,12 @@ pub struct Index {
 impl Index {
     /// The number of the data row, counted from 1, that stands at this place of `rows`.
     pub fn number(&self, at: usize) -> u32 {
-        self.left_out.number(at)
+        self.invalid_rows.number_of(at)
+    }
+
+    /// Whether the data row of this number is invalid.
+    pub fn is_invalid(&self, row: u64) -> bool {
+        u32::try_from(row).is_ok_and(|row| self.invalid_rows.contains(row))
     }
 
     /// An invalid row of this instance, by its number: the instance cannot be completed.
@@ -91,65 +96,62 @@ impl Index {
     }
 }
 
-/// Builds an [`Index`] from verdicts in file order.
+/// Builds an [`Index`] from checked rows in file order.
 #[derive(Default)]
 pub struct IndexBuilder {
     index: Index,
-    /// Invalid rows that would have belonged to an instance: its end user, its mark, the row.
-    blocked: Vec<(u128, u32, u32)>,
 }
 
 impl IndexBuilder {
     /// Adds a row.
-    pub fn add(&mut self, verdict: &Verdict<'_>) {
-        let index = &mut self.index;
-        index.total += 1;
-        let row = u32::try_from(verdict.row).unwrap_or(u32::MAX);
-        match &verdict.judgement {
-            Judgement::Valid {
-                key: Some(key),
-                standing,
-                enabled,
-            } => {
-                let group = match standing.instance() {
-                    None => NONE,
-                    Some(Instance::Of(first)) => index.rows[first as usize].group,
-                    Some(Instance::New) => {
-                        index.groups.push(Group::new(*enabled));
-                        u32::try_from(index.groups.len() - 1).unwrap_or(NONE)
-                    }
-                };
-                if let Some(group) = index.groups.get_mut(group as usize) {
-                    group.0 += 1;
-                }
-                index.rows.push(IndexRow {
-                    key: key.0.to_le_bytes(),
-                    user: standing.user,
-                    group,
-                });
-            }
-            Judgement::Valid { .. } => {}
-            Judgement::Invalid { instance, .. } => {
-                index.invalid += 1;
-                if let Some((user, instance)) = *instance {
-                    self.blocked.push((user, instance, row));
-                }
-            }
+    pub fn add(&mut self, row: &CheckedRow<'_>) {
+        self.index.total += 1;
+        self.index.invalid += u64::from(!row.valid);
+        if let Some((key, user)) = row.identity {
+            self.index.rows.push(IndexRow {
+                key: key.0.to_le_bytes(),
+                user,
+                group: NONE,
+            });
         }
     }
 
-    /// The finished index. `across`: what was heard with the rows.
-    pub fn finish(mut self, across: Across) -> Index {
-        // from the last to the first, so that the first invalid row of an instance is the one that is named
-        for (user, instance, row) in self.blocked.into_iter().rev() {
-            if let Some(first) = across.first_of(user, instance) {
-                let group = self.index.rows[first as usize].group;
-                self.index.blocked.insert(group, row);
-            }
+    /// The finished index, of the rows that stay beside each other, and the others.
+    pub fn finish(mut self, mut compared: Compared) -> (Index, Vec<ConflictingRow>) {
+        let index = &mut self.index;
+        let conflicts = std::mem::take(&mut compared.conflicts);
+        index.invalid += compared.gone.len() as u64;
+        for group in &compared.groups {
+            let number = u32::try_from(index.groups.len()).unwrap_or(NONE);
+            index.groups.push(Group::new(group.enabled));
+            index
+                .blocked
+                .extend(group.blocked_by.map(|row| (number, row)));
         }
-        (self.index.users, self.index.left_out) = across.into_parts();
-        self.index.rows.shrink_to_fit();
-        self.index
+        let (mut at, mut gone) = (0, compared.gone.iter().peekable());
+        index.rows.retain_mut(|row| {
+            at += 1;
+            if gone.next_if(|gone| **gone as usize == at - 1).is_some() {
+                return false;
+            }
+            if let Some(group) = compared.group(at - 1) {
+                row.group = group;
+                index.groups[group as usize].0 += 1;
+            }
+            true
+        });
+        index.rows.shrink_to_fit();
+        (index.users, index.invalid_rows) = (compared.users, compared.invalid);
+        (self.index, conflicts)
+    }
+
+    /// How many rows there are, of an input that cannot be read to its end.
+    pub fn counts(self) -> Index {
+        Index {
+            total: self.index.total,
+            invalid: self.index.invalid,
+            ..Index::default()
+        }
     }
 }
 

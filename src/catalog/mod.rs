@@ -7,7 +7,6 @@
 
 pub mod entry;
 pub mod example;
-pub mod fields;
 pub mod outline;
 pub mod pull;
 pub mod schema;

@@ -5,13 +5,10 @@
 //! keywords that can be understood, each in a form that today's drafts agree on, with a remark for
 //! whatever was left out; then it is compiled once. A `$ref` is followed only inside the schema itself.
 
-use std::sync::OnceLock;
-
 use hashbrown::HashMap;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Value, json};
 
-use super::fields::Fields;
 use crate::json::Tree;
 use crate::json::instance::{Instance, RowJson};
 
@@ -19,11 +16,9 @@ use crate::json::instance::{Instance, RowJson};
 #[derive(Debug)]
 pub struct Schema {
     validator: Option<Validator<RowJson>>,
-    fields: OnceLock<Option<Fields>>,
     /// By dotted path; and whether that is the name of a field, dots and all.
     places: HashMap<String, (Types, bool)>,
     names: Vec<String>,
-    closed: bool,
     /// What had to be read past: for `catalog check`.
     pub remarks: Vec<String>,
     /// The schema as the catalog has it.
@@ -100,12 +95,10 @@ impl Schema {
     pub fn compile(published: &Value, allow_extra_fields: bool) -> Result<Schema, String> {
         let mut remarks = Vec::new();
         let mut clean = reduce(published, "", published, &mut remarks);
-        let mut closed = false;
         if let Some(map) = clean.as_object_mut() {
             if allow_extra_fields {
                 map.remove("additionalProperties");
             }
-            closed = map.get("additionalProperties") == Some(&json!(false));
             if map.keys().any(|key| key != "definitions") {
                 // credentials are an object, also where the schema forgets to say so
                 map.entry("type").or_insert(json!("object"));
@@ -124,10 +117,8 @@ impl Schema {
         let validator = if empty { None } else { Some(build(&clean)?) };
         Ok(Schema {
             validator,
-            fields: OnceLock::new(),
             places,
             names,
-            closed,
             remarks,
             published: published.clone(),
             reduced: clean,
@@ -137,14 +128,6 @@ impl Schema {
     /// The compiled schema; `None` for `{}`, which says nothing.
     pub fn validator(&self) -> Option<&Validator<RowJson>> {
         self.validator.as_ref()
-    }
-
-    /// What the schema says of each field by itself; `None` where it says more than that and which fields an
-    /// object must have and may have.
-    pub fn fields(&self) -> Option<&Fields> {
-        self.fields
-            .get_or_init(|| Fields::of(&self.reduced, self.closed))
-            .as_ref()
     }
 
     /// Whether a value that is not a row's is valid. Rows are checked where they stand.
@@ -171,34 +154,18 @@ impl Schema {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(String::as_str)
     }
-
-    /// Whether the schema allows no other top-level field than [`Schema::names`].
-    pub fn is_closed(&self) -> bool {
-        self.closed
-    }
 }
 
-pub(super) fn build(schema: &Value) -> Result<Validator<RowJson>, String> {
-    // look-around needs the other engine
-    build_with(schema, true).or_else(|_| build_with(schema, false))
-}
-
-/// With patterns that take linear time alone.
-pub(super) fn build_linear(schema: &Value) -> Result<Validator<RowJson>, String> {
-    build_with(schema, true)
-}
-
-fn build_with(schema: &Value, linear: bool) -> Result<Validator<RowJson>, String> {
-    let options = jsonschema::options_for::<RowJson>()
-        .with_draft(Draft::Draft7)
-        .should_validate_formats(false);
-    match linear {
-        true => options
-            .with_pattern_options(PatternOptions::regex())
-            .build(schema),
-        false => options.build(schema),
-    }
-    .map_err(|error| format!("the schema cannot be used: {}", error.masked()))
+fn build(schema: &Value) -> Result<Validator<RowJson>, String> {
+    let options = || {
+        jsonschema::options_for::<RowJson>()
+            .with_draft(Draft::Draft7)
+            .should_validate_formats(false)
+    };
+    // patterns that take linear time alone; look-around needs the other engine
+    let linear = options().with_pattern_options(PatternOptions::regex());
+    let built = linear.build(schema).or_else(|_| options().build(schema));
+    built.map_err(|error| format!("the schema cannot be used: {}", error.masked()))
 }
 
 /// The dotted path of every typed field, objects inside objects included.

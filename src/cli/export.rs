@@ -1,5 +1,6 @@
 //! `export`: each row of the input with its ids and its state, to load back into the product's database.
 
+use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::time::Instant;
@@ -10,20 +11,19 @@ use super::args::Shared;
 use super::args::export::ExportArgs;
 use super::exit::{Exit, Failure};
 use super::interrupt;
-use super::load::{Loaded, RowAt, load};
+use super::load::{Listener, Loaded, RowAt, load_for_two_passes};
 use super::printer::Printer;
 use crate::files::WholeFile;
-use crate::input::cells::{self, Column, Place};
-use crate::input::fields::{Field, Texts};
+use crate::input::columns::{self, Column, ColumnAt};
+use crate::input::fields::Field;
 use crate::input::row::Row;
-use crate::issue::Problem;
+use crate::issue::{Issue, Problem};
 use crate::model::{DigestMap, State};
 use crate::report::export::{COLUMNS, Export, Exported, INVALID, Layout, PENDING};
 use crate::report::summary::{Summary, thousands};
 use crate::results::file::read;
 use crate::results::fold::Folded;
-use crate::validate::check;
-use crate::validate::one_by_one::OneByOne;
+use crate::validate::check::{self, RowChecker};
 
 /// Runs the command.
 ///
@@ -41,7 +41,7 @@ pub fn run(args: &ExportArgs, shared: &Shared, printer: &Printer) -> Result<Exit
             args.results.display()
         )));
     }
-    let mut loaded = load(&args.input, args.format, shared)?;
+    let mut loaded = load_for_two_passes(&args.input, args.format, shared)?;
     let columns = columns(&args.columns, &loaded)?;
     let written = if stdout {
         let out = BufWriter::with_capacity(256 * 1024, io::stdout().lock());
@@ -103,6 +103,14 @@ fn layout(args: &ExportArgs, stdout: bool, printer: &Printer) -> Result<Layout, 
         ));
     }
     Ok(layout)
+}
+
+struct Unheard;
+
+impl Listener for Unheard {
+    fn issue(&mut self, _: &Issue<'_>) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// A further column, found.
@@ -170,7 +178,7 @@ fn write<W: Write>(
 ) -> Result<(W, Counts), Failed> {
     let mut export =
         Export::new(out, layout, &args.columns, args.spreadsheet).map_err(Failed::Writing)?;
-    let places: Vec<&Place> = columns
+    let places: Vec<&ColumnAt> = columns
         .iter()
         .filter_map(|column| match column {
             Further::Of(Column::Own(place)) => Some(place),
@@ -178,12 +186,22 @@ fn write<W: Write>(
         })
         .collect();
     let (catalog, format) = (loaded.catalog.clone(), loaded.layout.format);
-    let mut rows = OneByOne::new(&catalog);
+    // what conflicts is known at the end only
+    let outcome = loaded.check(false, &mut Unheard).map_err(Failed::Other)?;
+    loaded.rewind().map_err(Failed::Other)?;
+    let mut conflicts: HashMap<u64, Vec<Problem>> = HashMap::new();
+    for conflict in outcome.conflicts {
+        conflicts
+            .entry(conflict.row.into())
+            .or_default()
+            .push(conflict.problem);
+    }
+    let mut checker = RowChecker::new(&catalog);
     let mut counts = Counts::default();
     let mut failed = None;
     let read = loaded.each_row(|at, mut row, mut problems| {
-        let own = cells::values(at.raw, format, &places).map_err(|nth| {
-            let Place::Path(name) = places[nth] else {
+        let own = columns::values(at.raw, format, &places).map_err(|nth| {
+            let ColumnAt::Path(name) = places[nth] else {
                 return Failure::internal("a cell is no value");
             };
             Failure::usage(format!(
@@ -198,8 +216,8 @@ fn write<W: Write>(
         });
         let user = row.as_deref().and_then(|row| row.text(Field::ExternalUserId));
         let user = user.unwrap_or_default().to_owned();
-        // judged also where it is known: later rows are compared with it
-        rows.check(at.row, row.as_deref_mut(), &mut problems);
+        row.as_deref_mut().and_then(|row| checker.check(row, &mut problems));
+        problems.extend(conflicts.remove(&at.row).into_iter().flatten());
         counts.rows += 1;
         let known = key.and_then(|key| Some((key, folded.progress(key)?)));
         let line = match known {
@@ -252,9 +270,9 @@ fn further(
 fn of_field(field: Field, row: &Row<'_>) -> Value {
     let placed = row.text(Field::SolutionId).is_some();
     match field {
-        Field::UserName => check::user_name(row).into(),
-        Field::AuthName => check::auth_name(row).into(),
-        Field::InstanceName if placed => check::instance_name(row).into(),
+        Field::UserName => row.user_name().into(),
+        Field::AuthName => row.auth_name().into(),
+        Field::InstanceName if placed => row.instance_name().into(),
         Field::Hidden => row.hidden.unwrap_or(false).into(),
         Field::Enabled if placed => row.enabled.unwrap_or(true).into(),
         Field::Enabled | Field::InstanceName => Value::Null,

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Seek as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args::{FormatArg, Shared};
@@ -13,12 +14,12 @@ use crate::batch::{Index, IndexBuilder};
 use crate::catalog::Catalog;
 use crate::input::blocks::Blocks;
 use crate::input::layout::Layout;
-use crate::input::open::{Fingerprint, Format, OpenError, open};
+use crate::input::open::{Fingerprint, Format, OpenError, Opened, open, open_reader};
 use crate::input::records::for_each_row;
 use crate::input::row::Row;
 use crate::issue::{Code, Issue, Problem};
-use crate::validate::across::Across;
-use crate::validate::pipeline::{self, Judgement, Verdict};
+use crate::validate::duplicates::ConflictingRow;
+use crate::validate::pipeline::{self, CheckedRow};
 use crate::validate::references::References;
 
 /// An input, its catalog and its mapping, before a row is read.
@@ -33,16 +34,27 @@ pub struct Loaded {
     pub fingerprint: Option<Fingerprint>,
     /// What is wrong with the header, or the file as a whole.
     pub problems: Vec<Problem>,
+    source: Source,
     blocks: Option<Blocks<Box<dyn io::Read + Send>>>,
 }
 
+/// Where an input is read from, once or again.
+enum Source {
+    File(PathBuf),
+    Once,
+    /// Standard input, in a file of our own without a name.
+    Spooled(File),
+}
+
 /// What checking the rows came to.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Outcome {
     /// The valid rows.
     pub index: Index,
     /// What they refer to.
     pub references: References,
+    /// Rows that conflict with each other: their issues are among those that were reported.
+    pub conflicts: Vec<ConflictingRow>,
     /// Issues by code.
     pub issues: BTreeMap<Code, u64>,
     /// Whether the header, or the file as a whole, has issues: no row can be trusted then.
@@ -53,10 +65,8 @@ pub struct Outcome {
 pub trait Listener {
     /// An issue.
     fn issue(&mut self, issue: &Issue<'_>) -> io::Result<()>;
-    /// Where the row stands that is told of next.
-    fn place(&mut self, _row: u64, _line: u64) {}
-    /// A row, valid or not, as it stands in the file.
-    fn row(&mut self, raw: &[u8], valid: bool) -> io::Result<()>;
+    /// A row, as it stands in the file.
+    fn row(&mut self, _row: &RowAt<'_>) {}
 }
 
 /// Opens an input and reads catalog, mapping and header.
@@ -64,27 +74,64 @@ pub trait Listener {
 /// # Errors
 /// What keeps the rows from being read at all.
 pub fn load(input: &Path, format: Option<FormatArg>, shared: &Shared) -> Result<Loaded, Failure> {
-    let stdin = input.as_os_str() == "-";
-    let fingerprint = if stdin {
-        None
-    } else {
-        Some(Fingerprint::of(input).map_err(|error| {
-            Failure::internal(format!("cannot read {}: {error}", input.display()))
-        })?)
+    load_from(input, format, shared, Source::Once)
+}
+
+/// The same, of an input that is read twice: what comes from standard input is kept until then.
+///
+/// # Errors
+/// See [`load`].
+pub(super) fn load_for_two_passes(
+    input: &Path,
+    format: Option<FormatArg>,
+    shared: &Shared,
+) -> Result<Loaded, Failure> {
+    if input.as_os_str() != "-" {
+        return load(input, format, shared);
+    }
+    let spool = || {
+        let mut file = tempfile::tempfile()?;
+        io::copy(&mut io::stdin().lock(), &mut file)?;
+        Ok(file)
     };
+    let cannot = |error: io::Error| {
+        Failure::internal(format!("cannot keep a copy of standard input: {error}"))
+    };
+    load_from(
+        input,
+        format,
+        shared,
+        Source::Spooled(spool().map_err(cannot)?),
+    )
+}
+
+fn load_from(
+    input: &Path,
+    format: Option<FormatArg>,
+    shared: &Shared,
+    mut source: Source,
+) -> Result<Loaded, Failure> {
+    let mut fingerprint = None;
+    if input.as_os_str() != "-" {
+        fingerprint = Some(Fingerprint::of(input).map_err(|error| {
+            Failure::internal(format!("cannot read {}: {error}", input.display()))
+        })?);
+        source = Source::File(input.to_owned());
+    }
     let catalog = Arc::new(settings::catalog(shared, Some(input))?);
     let mapping = settings::mapping(shared)?;
-    let opened = match open(input, format.map(Format::from)) {
+    let opened = match source.open(format.map(Format::from)) {
         Ok(opened) => opened,
         Err(error) => return of_open_error(error, catalog, fingerprint),
     };
-    let mut blocks = Blocks::new(opened.reader, opened.format).expecting(opened.text_size);
+    let mut blocks = Blocks::new(opened.reader, opened.format);
     let mut loaded = Loaded {
         catalog,
         layout: Arc::new(Layout::of_json_lines(mapping.clone())),
         header: None,
         fingerprint,
         problems: Vec::new(),
+        source,
         blocks: None,
     };
     if opened.format != Format::Jsonl {
@@ -134,8 +181,23 @@ fn of_open_error(
         header: None,
         fingerprint,
         problems: vec![problem],
+        source: Source::Once,
         blocks: None,
     })
+}
+
+impl Source {
+    fn open(&self, format: Option<Format>) -> Result<Opened, OpenError> {
+        match self {
+            Source::File(path) => open(path, format),
+            Source::Once => open(Path::new("-"), format),
+            Source::Spooled(file) => {
+                let mut file = file.try_clone()?;
+                file.rewind()?;
+                open_reader(Box::new(file), format)
+            }
+        }
+    }
 }
 
 /// A stream that breaks in the middle is bad input; anything else is trouble with the machine.
@@ -164,6 +226,36 @@ pub struct RowAt<'b> {
 }
 
 impl Loaded {
+    /// Goes back to the first row, for a second pass.
+    ///
+    /// # Errors
+    /// When the input cannot be read again, or is not the same any more.
+    pub(super) fn rewind(&mut self) -> Result<(), Failure> {
+        let path = match &self.source {
+            Source::File(path) => Some(path),
+            _ => None,
+        };
+        let now = path.and_then(|path| Fingerprint::of(path).ok());
+        if now != self.fingerprint {
+            return Err(Failure::internal(
+                "the input changed while it was being read",
+            ));
+        }
+        let reopen = || -> Result<_, OpenError> {
+            let opened = self.source.open(Some(self.layout.format))?;
+            let mut blocks = Blocks::new(opened.reader, opened.format);
+            if opened.format != Format::Jsonl {
+                blocks.header()?;
+            }
+            Ok(blocks)
+        };
+        let blocks = reopen();
+        let blocks = blocks
+            .map_err(|error| Failure::internal(format!("cannot read the input again: {error}")))?;
+        self.blocks = Some(blocks).filter(|_| !self.layout.unusable);
+        Ok(())
+    }
+
     /// Calls `each` with every row in file order: its number, its place, its bytes as they stand in the file, the
     /// row (none where it cannot be read), and what is wrong with it so far.
     ///
@@ -216,15 +308,7 @@ impl Loaded {
             ..Outcome::default()
         };
         for problem in &self.problems {
-            *outcome.issues.entry(problem.code).or_default() += 1;
-            let problem = Cow::Borrowed(problem);
-            listener
-                .issue(&Issue {
-                    row: 0,
-                    line: 1,
-                    problem,
-                })
-                .map_err(cannot_write)?;
+            report(listener, &mut outcome.issues, (0, 1), problem).map_err(cannot_write)?;
         }
         let Some(mut blocks) = self.blocks.take() else {
             return Ok(outcome);
@@ -232,45 +316,46 @@ impl Loaded {
         let mut builder = IndexBuilder::default();
         let issues = &mut outcome.issues;
         let mut last = (0, 1);
-        let hear = |verdict: Verdict<'_>| -> Result<(), Stopped> {
-            builder.add(&verdict);
-            last = (verdict.row, verdict.line);
-            let problems = match verdict.judgement {
-                Judgement::Valid { .. } => &[],
-                Judgement::Invalid { problems, .. } => problems,
-            };
-            let valid = problems.is_empty();
-            for problem in problems {
-                *issues.entry(problem.code).or_default() += 1;
-                let (row, line) = (verdict.row, verdict.line);
-                let problem = Cow::Borrowed(problem);
-                listener
-                    .issue(&Issue { row, line, problem })
-                    .map_err(Stopped::Listener)?;
+        let receive = |checked: CheckedRow<'_>| -> Result<(), Stopped> {
+            builder.add(&checked);
+            let CheckedRow { row, line, raw, .. } = checked;
+            last = (row, line);
+            for problem in checked.problems {
+                report(listener, issues, last, problem).map_err(Stopped::Listener)?;
             }
-            listener.place(verdict.row, verdict.line);
-            listener.row(verdict.raw, valid).map_err(Stopped::Listener)
+            listener.row(&RowAt { row, line, raw });
+            Ok(())
         };
-        match pipeline::run(&mut blocks, &self.layout, &self.catalog, identify, hear) {
+        match pipeline::run(&mut blocks, &self.layout, &self.catalog, identify, receive) {
             Ok(totals) => {
-                outcome.references = totals.references;
-                outcome.index = builder.finish(totals.across);
+                outcome.references = totals.references.clone();
+                (outcome.index, outcome.conflicts) = builder.finish(totals.compare());
+                for conflict in &outcome.conflicts {
+                    let at = (u64::from(conflict.row), conflict.line);
+                    report(listener, issues, at, &conflict.problem).map_err(cannot_write)?;
+                }
             }
             Err(Stopped::Listener(error)) => return Err(cannot_write(error)),
             Err(Stopped::Reading(error)) => {
-                let problem = Cow::Owned::<Problem>(unreadable(&error)?);
-                *outcome.issues.entry(problem.code).or_default() += 1;
+                report(listener, issues, last, &unreadable(&error)?).map_err(cannot_write)?;
                 outcome.broken = true;
-                let (row, line) = last;
-                listener
-                    .issue(&Issue { row, line, problem })
-                    .map_err(cannot_write)?;
                 // nothing is imported of an input that breaks off
-                outcome.index = builder.finish(Across::new(identify));
+                outcome.index = builder.counts();
             }
         }
         Ok(outcome)
     }
+}
+
+fn report(
+    listener: &mut impl Listener,
+    issues: &mut BTreeMap<Code, u64>,
+    (row, line): (u64, u64),
+    problem: &Problem,
+) -> io::Result<()> {
+    *issues.entry(problem.code).or_default() += 1;
+    let problem = Cow::Borrowed(problem);
+    listener.issue(&Issue { row, line, problem })
 }
 
 enum Stopped {

@@ -1,13 +1,15 @@
 //! `validate`: every issue of every row.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use super::args::{Shared, ValidateArgs};
 use super::exit::{Exit, Failure};
-use super::load::{Listener, load};
+use super::load::{Listener, Loaded, load, load_for_two_passes};
 use super::printer::Printer;
 use super::{explain, interrupt};
+use crate::batch::Index;
 use crate::issue::Issue;
 use crate::report::summary::{Summary, thousands};
 use crate::validate::report::{IssueFile, RowFile};
@@ -22,32 +24,25 @@ pub fn run(args: &ValidateArgs, shared: &Shared, printer: &Printer) -> Result<Ex
         return explain::run(args, row, shared, printer);
     }
     let started = Instant::now();
-    let mut loaded = load(&args.input, args.format, shared)?;
-    let header = loaded.header.clone();
-    let rows = |path: &Option<std::path::PathBuf>| {
-        path.as_ref()
-            .map(|path| RowFile::create(path, header.as_deref()))
-            .transpose()
-            .map_err(Failure::internal)
+    let load = match args.valid.is_some() || args.invalid.is_some() {
+        true => load_for_two_passes,
+        false => load,
     };
+    let mut loaded = load(&args.input, args.format, shared)?;
+    let report = args.report.as_ref().map(|path| IssueFile::create(path));
+    let report = report.transpose().map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => Failure::usage(error),
+        _ => Failure::internal(error),
+    })?;
     let mut output = Output {
         printer,
         listed: 0,
         most: args.max_issues,
-        report: args
-            .report
-            .as_ref()
-            .map(|path| IssueFile::create(path))
-            .transpose()
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::InvalidInput => Failure::usage(error),
-                _ => Failure::internal(error),
-            })?,
-        invalid: rows(&args.invalid)?,
-        valid: rows(&args.valid)?,
+        report,
     };
     let outcome = loaded.check(false, &mut output)?;
     let unlisted = output.finish(outcome.issues.values().sum())?;
+    set_aside(args, &mut loaded, &outcome.index)?;
     let exit = if outcome.issues.is_empty() {
         Exit::Done
     } else {
@@ -66,7 +61,7 @@ pub fn run(args: &ValidateArgs, shared: &Shared, printer: &Printer) -> Result<Ex
         printer.object(&summary.to_json());
     } else {
         printer.result(&summary.of_validation(outcome.broken));
-        if outcome.broken && header.is_some() && shared.mapping.is_none() {
+        if outcome.broken && loaded.header.is_some() && shared.mapping.is_none() {
             printer.note(&format!(
                 "hint: if these are columns of your own, `tray-import init {} -o mapping.toml` proposes a mapping",
                 args.input.display()
@@ -76,25 +71,54 @@ pub fn run(args: &ValidateArgs, shared: &Shared, printer: &Printer) -> Result<Ex
     Ok(exit)
 }
 
+/// Writes the valid and the invalid rows, each as it stands in the input.
+fn set_aside(args: &ValidateArgs, loaded: &mut Loaded, index: &Index) -> Result<(), Failure> {
+    let create = |path: &Option<PathBuf>| {
+        let file = path
+            .as_ref()
+            .map(|path| RowFile::create(path, loaded.header.as_deref()));
+        file.transpose().map_err(Failure::internal)
+    };
+    let (mut valid, mut invalid) = (create(&args.valid)?, create(&args.invalid)?);
+    let cannot_write =
+        |error| Failure::internal(format!("cannot write the rows set aside: {error}"));
+    if (valid.is_some() || invalid.is_some()) && index.total > 0 {
+        loaded.rewind()?;
+        let read = loaded.each_row(|at, _, _| {
+            let file = match index.is_invalid(at.row) {
+                true => &mut invalid,
+                false => &mut valid,
+            };
+            match file {
+                // what stands behind the place where the input breaks off was never checked
+                Some(file) if at.row <= index.total => file.write(at.raw).map_err(cannot_write),
+                _ => Ok(()),
+            }
+        });
+        match read {
+            // it breaks off, which has been said
+            Err(failure) if failure.exit == Exit::Invalid => {}
+            other => other?,
+        }
+    }
+    for file in [valid, invalid].into_iter().flatten() {
+        file.finish().map_err(cannot_write)?;
+    }
+    Ok(())
+}
+
 struct Output<'p> {
     printer: &'p Printer,
     listed: u64,
     most: u64,
     report: Option<IssueFile>,
-    invalid: Option<RowFile>,
-    valid: Option<RowFile>,
 }
 
 impl Output<'_> {
-    /// Closes the files; how many of `total` issues were not listed.
+    /// Closes the report; how many of `total` issues were not listed.
     fn finish(self, total: u64) -> Result<u64, Failure> {
-        let close = || -> io::Result<()> {
-            self.report.map(IssueFile::finish).transpose()?;
-            self.invalid.map(RowFile::finish).transpose()?;
-            self.valid.map(RowFile::finish).transpose()?;
-            Ok(())
-        };
-        close()
+        let closed = self.report.map(IssueFile::finish).transpose();
+        closed
             .map_err(|error| Failure::internal(format!("cannot write what was found: {error}")))?;
         Ok(total - self.listed)
     }
@@ -108,18 +132,6 @@ impl Listener for Output<'_> {
         }
         match &mut self.report {
             Some(report) => report.write(issue),
-            None => Ok(()),
-        }
-    }
-
-    fn row(&mut self, raw: &[u8], valid: bool) -> io::Result<()> {
-        let file = if valid {
-            &mut self.valid
-        } else {
-            &mut self.invalid
-        };
-        match file {
-            Some(file) => file.write(raw),
             None => Ok(()),
         }
     }

@@ -12,17 +12,17 @@ use crate::batch::Index;
 use crate::batch::plan::{Plan, Todo};
 use crate::catalog::Catalog;
 use crate::input::blocks::Blocks;
-use crate::input::fields::{Field, Texts};
+use crate::input::fields::Field;
 use crate::input::layout::Layout;
 use crate::input::open::{Fingerprint, Format, open};
 use crate::input::records::{At, for_each_row};
 use crate::input::row::Row;
 use crate::issue::Problem;
-use crate::json::Place;
+use crate::json::NodeId;
 use crate::model::Key;
 use crate::secret::{SecretText, SecretValue};
 use crate::tray::operations::SlotValue;
-use crate::validate::check::{self, Checked, Entries};
+use crate::validate::check::{self, Checked, RowChecker};
 
 /// A row with all that is needed to import it.
 #[derive(Debug)]
@@ -138,7 +138,7 @@ fn deliver(source: &Source, sender: &mpsc::Sender<Item>) -> Result<(), Option<St
             return Err(changed("it is shorter"));
         };
         let mut outcome = Ok(());
-        let mut entries = Entries::new(&source.catalog);
+        let mut checker = RowChecker::new(&source.catalog);
         for_each_row(&block, &source.layout, |at, parsed, problems| {
             row += 1;
             let known = next < source.index.rows.len() && source.index.number(next) == row;
@@ -150,7 +150,7 @@ fn deliver(source: &Source, sender: &mpsc::Sender<Item>) -> Result<(), Option<St
             let item = match source.plan.todo[index] {
                 Todo::Work => {
                     left -= 1;
-                    match prepare(source, &mut entries, index, &at, parsed, problems) {
+                    match prepare(source, &mut checker, index, &at, parsed, problems) {
                         Some(row) => Item::Work(Box::new(row)),
                         None => {
                             outcome = Err(changed(&format!("row {row} is another")));
@@ -188,7 +188,7 @@ fn same_file(path: &Path, fingerprint: &Fingerprint) -> bool {
 /// The row once more, checked once more: `None` where it is not the row that pass one saw.
 fn prepare(
     source: &Source,
-    entries: &mut Entries<'_>,
+    checker: &mut RowChecker<'_>,
     index: usize,
     at: &At,
     row: Option<&mut Row<'_>>,
@@ -196,14 +196,14 @@ fn prepare(
 ) -> Option<WorkRow> {
     let known = &source.index.rows[index];
     let row = row.filter(|_| problems.is_empty())?;
-    let Checked { entry, environment } = check::check(entries, row, &mut problems)?;
+    let Checked { entry, environment } = checker.check(row, &mut problems)?;
     if check::key(row, environment) != known.key() {
         return None;
     }
     let own = |field| row.text(field).map(str::to_owned);
     let placement = own(Field::SolutionId).map(|solution_id| Placement {
         solution_id,
-        instance_name: check::instance_name(row).to_owned(),
+        instance_name: row.instance_name().to_owned(),
         slot: own(Field::AuthExternalId).unwrap_or_default(),
         config: row
             .config
@@ -217,10 +217,10 @@ fn prepare(
         line: at.line,
         key: known.key(),
         external_user_id: own(Field::ExternalUserId)?,
-        user_name: check::user_name(row).to_owned(),
+        user_name: row.user_name().to_owned(),
         connector: own(Field::Connector)?,
         connector_version: own(Field::ConnectorVersion)?,
-        auth_name: check::auth_name(row).into_owned(),
+        auth_name: row.auth_name().into_owned(),
         service_id: entry.service.id.clone(),
         environment_id: environment.id.clone(),
         data: json_text(row, row.data.whole).unwrap_or_else(|| SecretText::new("{}".to_owned())),
@@ -235,7 +235,7 @@ fn prepare(
     })
 }
 
-fn json_text(row: &Row<'_>, object: Option<Place>) -> Option<SecretText> {
+fn json_text(row: &Row<'_>, object: Option<NodeId>) -> Option<SecretText> {
     let value = SecretValue(row.tree.to_value(object?));
     Some(SecretText::new(value.0.to_string()))
 }

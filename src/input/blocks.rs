@@ -6,12 +6,12 @@
 //! goes on at the next physical line, so that one bad row does not hide those after it.
 
 use std::io::{self, Read};
-use std::ops::Range;
 
-use memchr::{memchr, memchr2, memrchr};
+use memchr::{memchr, memrchr};
 use zeroize::Zeroizing;
 
 use super::MAX_RECORD;
+use super::cells::RecordEnds;
 use super::open::Format;
 use crate::issue::Code;
 
@@ -35,7 +35,6 @@ pub struct Blocks<R> {
     pending: Zeroizing<Vec<u8>>,
     line: u64,
     ended: bool,
-    expected: Option<u64>,
     /// Inside an over-long line whose end has not been seen.
     skipping: bool,
     /// Memory of blocks that have been dealt with, for those to come.
@@ -59,21 +58,9 @@ impl<R: Read> Blocks<R> {
             pending: Zeroizing::new(Vec::new()),
             line: 1,
             ended: false,
-            expected: None,
             skipping: false,
             spare: Vec::new(),
         }
-    }
-
-    /// Says how many bytes there will be, where that is known.
-    pub fn expecting(mut self, bytes: Option<u64>) -> Blocks<R> {
-        self.expected = bytes;
-        self
-    }
-
-    /// How many bytes there will be, where that is known.
-    pub fn expected(&self) -> Option<u64> {
-        self.expected
     }
 
     /// Takes a block's memory back. What stands in it is overwritten by what is read next, and wiped at last.
@@ -87,33 +74,19 @@ impl<R: Read> Blocks<R> {
     /// When reading fails.
     pub fn header(&mut self) -> io::Result<Option<Block>> {
         loop {
-            let start = self
-                .pending
-                .iter()
-                .position(|b| !matches!(b, b'\n' | b'\r'))
-                .unwrap_or(self.pending.len());
-            match self.first_end(start) {
-                Some(end) => return Ok(Some(self.cut(end, None))),
-                None if self.pending.len() - start > MAX_RECORD => {
-                    return Ok(Some(self.cut_line(Code::FieldTooLong)));
-                }
-                None if self.ended && start == self.pending.len() => return Ok(None),
-                None if self.ended => {
-                    let open = Scan::new(&self.pending[start..], self.delimiter).quoted_at_end();
-                    return Ok(Some(if open {
-                        self.cut_line(Code::UnclosedQuote)
-                    } else {
-                        self.cut(self.pending.len(), None)
-                    }));
-                }
+            let is_blank = |byte: &&u8| matches!(byte, b'\n' | b'\r');
+            let start = self.pending.iter().take_while(is_blank).count();
+            if self.ended && start == self.pending.len() {
+                return Ok(None);
+            }
+            let mut ends = RecordEnds::new(&self.pending[start..], self.delimiter);
+            let end = ends.next().map_or(0, |end| start + end);
+            let quoted = ends.is_quoted();
+            match self.cut_at(end, quoted) {
+                Some(block) => return Ok(Some(block)),
                 None => self.fill()?,
             }
         }
-    }
-
-    fn first_end(&self, start: usize) -> Option<usize> {
-        let mut scan = Scan::new(&self.pending[start..], self.delimiter);
-        scan.next_end().map(|end| start + end)
     }
 
     /// The next block, or `None` at the end of the input.
@@ -126,40 +99,19 @@ impl<R: Read> Blocks<R> {
                 self.fill()?;
             }
             if self.skipping {
-                match memchr(b'\n', &self.pending) {
-                    Some(at) => {
-                        self.drop_front(at + 1);
-                        self.skipping = false;
-                    }
-                    None => {
-                        let all = self.pending.len();
-                        self.drop_front(all);
-                    }
-                }
-                if self.ended && self.pending.is_empty() {
-                    return Ok(None);
-                }
+                let line_end = memchr(b'\n', &self.pending);
+                self.drop_front(line_end.map_or(self.pending.len(), |at| at + 1));
+                self.skipping = line_end.is_none() && !self.ended;
                 continue;
             }
             if self.pending.is_empty() {
                 return Ok(None);
             }
-            let (end, open) = self.last_end();
-            if end > 0 {
-                return Ok(Some(self.cut(end, None)));
+            let (end, quoted) = self.last_end();
+            match self.cut_at(end, quoted) {
+                Some(block) => return Ok(Some(block)),
+                None => self.fill()?,
             }
-            if self.pending.len() > MAX_RECORD {
-                return Ok(Some(self.cut_line(Code::FieldTooLong)));
-            }
-            if !self.ended {
-                self.fill()?;
-                continue;
-            }
-            return Ok(Some(if open {
-                self.cut_line(Code::UnclosedQuote)
-            } else {
-                self.cut(self.pending.len(), None)
-            }));
         }
     }
 
@@ -168,43 +120,24 @@ impl<R: Read> Blocks<R> {
         if self.delimiter.is_none() {
             return (memrchr(b'\n', &self.pending).map_or(0, |at| at + 1), false);
         }
-        // no record of it can be too long, so that only the last end counts
-        if self.pending.len() <= MAX_RECORD {
-            return self.last_end_of_short();
-        }
-        let mut scan = Scan::new(&self.pending, self.delimiter);
+        let mut ends = RecordEnds::new(&self.pending, self.delimiter);
         let mut last = 0;
-        while let Some(end) = scan.next_end() {
+        for end in ends.by_ref() {
             // a record this long is reported by itself, even where its end is in sight
             if end - last > MAX_RECORD && last > 0 {
                 return (last, false);
             }
             last = end;
         }
-        (last, scan.quoted)
-    }
-
-    /// [`Blocks::last_end`], from one quote to the next rather than from line to line.
-    fn last_end_of_short(&self) -> (usize, bool) {
-        let mut scan = Scan::new(&self.pending, self.delimiter);
-        let mut outside = Vec::new();
-        while let Some(run) = scan.next_outside() {
-            outside.push(run);
-        }
-        let end = |run: Range<usize>| {
-            let found = memrchr(b'\n', &self.pending[run.clone()])?;
-            Some(run.start + found + 1)
-        };
-        let last = outside.into_iter().rev().find_map(end).unwrap_or(0);
-        (last, scan.quoted)
+        (last, ends.is_quoted())
     }
 
     fn fill(&mut self) -> io::Result<()> {
-        let held = self.pending.len();
+        let before = self.pending.len();
         let want = self.target.max(64);
         // `Vec` growth would leave unwiped copies of credentials behind: move by hand
-        if self.pending.capacity() < held + want {
-            let mut larger = Zeroizing::new(Vec::with_capacity((held + want) * 2));
+        if self.pending.capacity() < before + want {
+            let mut larger = Zeroizing::new(Vec::with_capacity((before + want) * 2));
             larger.extend_from_slice(&self.pending);
             self.pending = larger;
         }
@@ -213,6 +146,21 @@ impl<R: Read> Blocks<R> {
             .read_to_end(&mut self.pending);
         self.ended = read.as_ref().is_ok_and(|count| *count < want);
         read.map(|_| ())
+    }
+
+    /// Cuts off what is whole: up to `end`, or what cannot be. `None` where more has to be read first.
+    fn cut_at(&mut self, end: usize, quoted: bool) -> Option<Block> {
+        if end > 0 {
+            Some(self.cut(end, None))
+        } else if self.pending.len() > MAX_RECORD {
+            Some(self.cut_line(Code::FieldTooLong))
+        } else if !self.ended {
+            None
+        } else if quoted {
+            Some(self.cut_line(Code::UnclosedQuote))
+        } else {
+            Some(self.cut(self.pending.len(), None))
+        }
     }
 
     fn cut(&mut self, end: usize, broken: Option<Code>) -> Block {
@@ -236,13 +184,9 @@ impl<R: Read> Blocks<R> {
 
     /// Cuts off the first physical line as a record that cannot be parsed.
     fn cut_line(&mut self, code: Code) -> Block {
-        match memchr(b'\n', &self.pending) {
-            Some(at) => self.cut(at + 1, Some(code)),
-            None => {
-                self.skipping = !self.ended;
-                self.cut(self.pending.len(), Some(code))
-            }
-        }
+        let line_end = memchr(b'\n', &self.pending);
+        self.skipping = line_end.is_none() && !self.ended;
+        self.cut(line_end.map_or(self.pending.len(), |at| at + 1), Some(code))
     }
 
     fn drop_front(&mut self, count: usize) {
@@ -254,99 +198,6 @@ impl<R: Read> Blocks<R> {
 /// How many newlines `bytes` holds.
 pub fn count_newlines(bytes: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', bytes).count() as u64
-}
-
-/// Walks CSV bytes and finds the newlines that end records. With no delimiter, every newline does.
-struct Scan<'a> {
-    bytes: &'a [u8],
-    delimiter: Option<u8>,
-    at: usize,
-    quoted: bool,
-}
-
-impl<'a> Scan<'a> {
-    fn new(bytes: &'a [u8], delimiter: Option<u8>) -> Scan<'a> {
-        Scan {
-            bytes,
-            delimiter,
-            at: 0,
-            quoted: false,
-        }
-    }
-
-    /// The next run of bytes outside quotes; behind the last, `quoted` says whether a quote is open.
-    fn next_outside(&mut self) -> Option<Range<usize>> {
-        if self.quoted {
-            self.quoted = !self.close();
-        }
-        if self.quoted || self.at == self.bytes.len() {
-            return None;
-        }
-        let start = self.at;
-        while let Some(found) = memchr(b'"', &self.bytes[self.at..]) {
-            let at = self.at + found;
-            self.at = at + 1;
-            if self.opens(at) {
-                self.quoted = true;
-                return Some(start..at);
-            }
-        }
-        self.at = self.bytes.len();
-        Some(start..self.at)
-    }
-
-    /// Goes on behind the quote that closes what is open; whether there is one.
-    fn close(&mut self) -> bool {
-        while let Some(found) = memchr(b'"', &self.bytes[self.at..]) {
-            self.at += found + 1;
-            if self.bytes.get(self.at) != Some(&b'"') {
-                return true;
-            }
-            self.at += 1;
-        }
-        self.at = self.bytes.len();
-        false
-    }
-
-    /// Whether a quote, where none is open, opens a field: only at the field's very start; elsewhere it is a plain
-    /// character.
-    fn opens(&self, at: usize) -> bool {
-        let before = at.checked_sub(1).map(|at| self.bytes[at]);
-        before.is_none_or(|b| Some(b) == self.delimiter || b == b'\n' || b == b'\r')
-    }
-
-    fn quoted_at_end(mut self) -> bool {
-        while self.next_end().is_some() {}
-        self.quoted
-    }
-
-    /// The offset just after the newline that ends the next record.
-    fn next_end(&mut self) -> Option<usize> {
-        if self.delimiter.is_none() {
-            let found = memchr(b'\n', &self.bytes[self.at..])?;
-            self.at += found + 1;
-            return Some(self.at);
-        }
-        loop {
-            if self.quoted {
-                self.quoted = !self.close();
-                if self.quoted {
-                    return None;
-                }
-            }
-            let rest = &self.bytes[self.at..];
-            let Some(found) = memchr2(b'\n', b'"', rest) else {
-                self.at = self.bytes.len();
-                return None;
-            };
-            let at = self.at + found;
-            self.at = at + 1;
-            if rest[found] == b'\n' {
-                return Some(self.at);
-            }
-            self.quoted = self.opens(at);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,215 +1,226 @@
-//! Columns of the input that are not imported, by name and as they stand: for an export that goes back to where
-//! the customers came from. What is or makes a credential or a config value is refused by name.
+//! Where CSV records end, and the cells that they are made of.
+//!
+//! The csv crate is lenient: it takes the secret `"pa\"ss"` for `pa\ss"`. A credential must not be altered on its
+//! way, so records are cut here, strictly; a property test holds what is accepted to what the csv crate reads. Cells
+//! are lent from the block, since a copy of a credential would have to be wiped, which is also why this is faster.
 
-use serde_json::Value;
+use std::borrow::Cow;
 
-use super::fields::{Field, Target};
-use super::layout::Layout;
-use super::open::Format;
-use super::{cut, lines};
-use crate::json::parse::parse;
-use crate::json::{Kind, Tree};
+use memchr::{memchr, memchr2};
 
-/// A column that somebody asked for by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Column {
-    /// One of the contract's fields, as the import understands it.
-    Field(Field),
-    /// A column of the customer's own; for CSV its place, for JSON Lines its dotted path.
-    Own(Place),
+use crate::issue::{Code, Problem};
+use crate::secret::wipe_text;
+
+/// The offsets behind the newlines that end records. Without a delimiter (JSON Lines), every newline ends one.
+pub(super) struct RecordEnds<'b> {
+    bytes: &'b [u8],
+    delimiter: Option<u8>,
+    at: usize,
+    quoted: bool,
 }
 
-/// Where a column of the customer's own stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The cell of this number.
-    Cell(usize),
-    /// The value at this key, or at this dotted path.
-    Path(String),
+impl<'b> RecordEnds<'b> {
+    /// `bytes` begin with a record.
+    pub(super) fn new(bytes: &'b [u8], delimiter: Option<u8>) -> RecordEnds<'b> {
+        RecordEnds {
+            bytes,
+            delimiter,
+            at: 0,
+            quoted: false,
+        }
+    }
+
+    /// Behind the last record: whether a quote was never closed.
+    pub(super) fn is_quoted(&self) -> bool {
+        self.quoted
+    }
 }
 
-/// Words in the name of a column that is a credential, whoever it is for; names are compared without case,
-/// spaces, `-` and `_`.
-const SECRET_WORDS: [&str; 13] = [
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "credential",
-    "apikey",
-    "accesskey",
-    "privatekey",
-    "signingkey",
-    "authkey",
-    "clientkey",
-    "cookie",
-];
+impl Iterator for RecordEnds<'_> {
+    type Item = usize;
 
-impl Column {
-    /// What a column of this name is, in an input of this layout.
-    ///
-    /// # Errors
-    /// Why it cannot be shown: there is no such column, or it is or makes a credential or a config value.
-    pub fn find(name: &str, layout: &Layout) -> Result<Column, String> {
-        let mapped = layout.mapping.target_of(name);
-        if let Some(target) = mapped.or_else(|| Target::parse(name)) {
-            return match target {
-                Target::Field(field) => Ok(Column::Field(field)),
-                other => Err(format!(
-                    "the column \"{name}\" fills {}, which may be secret; credentials, form fields and config values are not exported",
-                    other.name()
-                )),
+    fn next(&mut self) -> Option<usize> {
+        loop {
+            let rest = &self.bytes[self.at..];
+            let found = match self.delimiter {
+                Some(_) if self.quoted => memchr(b'"', rest),
+                Some(_) => memchr2(b'\n', b'"', rest),
+                None => memchr(b'\n', rest),
+            };
+            let Some(found) = found else {
+                self.at = self.bytes.len();
+                return None;
+            };
+            let at = self.at + found;
+            self.at = at + 1;
+            if self.bytes[at] == b'\n' {
+                return Some(self.at);
+            }
+            self.quoted = if !self.quoted {
+                // elsewhere than at the beginning of a cell, a quote is a character like any other
+                let before = at.checked_sub(1).map(|before| self.bytes[before]);
+                before.is_none_or(|before| before == b'\n' || Some(before) == self.delimiter)
+            } else if self.bytes.get(self.at) == Some(&b'"') {
+                self.at += 1;
+                true
+            } else {
+                false
             };
         }
-        if let Some(target) = made_of(name, layout) {
-            return Err(format!(
-                "the column \"{name}\" is a part of {}, which may be secret; credentials, form fields and config values are not exported",
-                target.name()
-            ));
-        }
-        let folded: String = name
-            .chars()
-            .filter(|c| c.is_alphanumeric())
-            .flat_map(char::to_lowercase)
-            .collect();
-        if let Some(word) = SECRET_WORDS.iter().find(|word| folded.contains(**word)) {
-            return Err(format!(
-                "the column \"{name}\" is a credential by its name (\"{word}\"); credentials are not exported"
-            ));
-        }
-        if layout.format == Format::Jsonl {
-            return Ok(Column::Own(Place::Path(name.to_owned())));
-        }
-        match layout.column(name) {
-            Some(index) => Ok(Column::Own(Place::Cell(index))),
-            None => Err(format!(
-                "the input has no column \"{name}\"{}",
-                crate::issue::did_you_mean(name, layout.header.iter().map(String::as_str))
-            )),
-        }
     }
 }
 
-/// What may be secret and is made of this column: an object that the mapping takes its parts from, a part of an
-/// object that it takes whole, or what a template reads.
-fn made_of<'l>(name: &str, layout: &'l Layout) -> Option<&'l Target> {
-    let within = |outer: &str, inner: &str| {
-        let rest = inner.strip_prefix(outer);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-    };
-    let touches = |theirs: &str| within(name, theirs) || within(theirs, name);
-    let secret = |target: &Target| !matches!(target, Target::Field(_));
-    let mapping = &layout.mapping;
-    let renamed = mapping
-        .columns
-        .iter()
-        .find(|(theirs, target)| secret(target) && touches(theirs))
-        .map(|(_, target)| target);
-    renamed.or_else(|| {
-        let mut templates = mapping.templates.iter();
-        let found =
-            templates.find(|(target, template)| secret(target) && template.columns().any(touches));
-        found.map(|(target, _)| target)
-    })
-}
+/// The cells of a record; those in which quotes were doubled are copies.
+#[derive(Default)]
+pub(super) struct Cells<'b>(Vec<Cow<'b, str>>);
 
-/// The values at these places of one record, in their order. Absent and empty ones are `null`.
-///
-/// # Errors
-/// The number of a place that holds an object or an array: what is in it has no name to judge it by.
-pub fn values(raw: &[u8], format: Format, places: &[&Place]) -> Result<Vec<Value>, usize> {
-    if places.is_empty() {
-        return Ok(Vec::new());
-    }
-    if format == Format::Jsonl {
-        let mut tree = Tree::default();
-        let text = std::str::from_utf8(raw).unwrap_or_default();
-        let Ok(object) = parse(&mut tree, text) else {
-            return Ok(vec![Value::Null; places.len()]);
-        };
-        let value = |(number, place): (usize, &&Place)| match place {
-            Place::Cell(_) => Ok(Value::Null),
-            Place::Path(path) => {
-                let found = lines::lookup(&tree, object, path)
-                    .and_then(|(parent, name)| tree.child(parent, name));
-                match found.map(|found| (found, tree.kind(found))) {
-                    Some((_, Kind::Object(_) | Kind::Array(_))) => Err(number),
-                    Some((found, _)) => Ok(tree.to_value(found)),
-                    None => Ok(Value::Null),
+impl<'b> Cells<'b> {
+    /// Cuts a record, without its line end.
+    ///
+    /// # Errors
+    /// Where a reader could take its quotes for something else than was meant.
+    pub(super) fn cut(
+        &mut self,
+        record: &'b str,
+        delimiter: u8,
+    ) -> Result<&[Cow<'b, str>], Problem> {
+        self.clear();
+        let bytes = record.as_bytes();
+        let has_return = memchr(b'\r', bytes).is_some();
+        let mut start = 0;
+        loop {
+            let end = if bytes.get(start) == Some(&b'"') {
+                let (cell, end) = quoted(record, start).ok_or_else(|| stray_quote(start))?;
+                self.0.push(cell);
+                if bytes.get(end).is_some_and(|byte| *byte != delimiter) {
+                    return Err(stray_quote(end));
                 }
+                end
+            } else {
+                let end = memchr(delimiter, &bytes[start..]).map_or(bytes.len(), |at| start + at);
+                let cell = &record[start..end];
+                let spaced = bytes
+                    .get(start)
+                    .is_some_and(|byte| !byte.is_ascii_graphic());
+                if spaced && cell.trim_start().starts_with('"') {
+                    return Err(stray_quote(start));
+                }
+                if has_return && let Some(at) = memchr(b'\r', cell.as_bytes()) {
+                    return Err(stray_return(start + at));
+                }
+                self.0.push(Cow::Borrowed(cell));
+                end
+            };
+            if end == bytes.len() {
+                return Ok(&self.0);
             }
-        };
-        return places.iter().enumerate().map(value).collect();
+            start = end + 1;
+        }
     }
-    let mut record = csv::ByteRecord::new();
-    let mut reader = cut::csv_reader(format, raw);
-    let read = reader.read_byte_record(&mut record).unwrap_or(false);
-    let cell = |place: &&Place| match place {
-        Place::Cell(index) if read => match record.get(*index).map(std::str::from_utf8) {
-            Some(Ok(text)) if !text.is_empty() => Value::from(text),
-            _ => Value::Null,
-        },
-        _ => Value::Null,
+
+    fn clear(&mut self) {
+        self.0.iter_mut().for_each(wipe_text);
+        self.0.clear();
+    }
+}
+
+impl Drop for Cells<'_> {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// The cell whose quotes open at `start`, and where it ends.
+fn quoted(record: &str, start: usize) -> Option<(Cow<'_, str>, usize)> {
+    let bytes = record.as_bytes();
+    let (mut at, mut doubled) = (start + 1, false);
+    loop {
+        at += memchr(b'"', &bytes[at..])?;
+        if bytes.get(at + 1) != Some(&b'"') {
+            break;
+        }
+        doubled = true;
+        at += 2;
+    }
+    let text = &record[start + 1..at];
+    let cell = match doubled {
+        true => Cow::Owned(text.replace("\"\"", "\"")),
+        false => Cow::Borrowed(text),
     };
-    Ok(places.iter().map(cell).collect())
+    Some((cell, at + 1))
+}
+
+fn stray_quote(at: usize) -> Problem {
+    let message = format!(
+        "has text before or behind the quotes of a cell (byte {} of the row); quote the whole cell, and double each quote that is part of its text",
+        at + 1
+    );
+    Problem::new("", Code::StrayQuote, message)
+}
+
+fn stray_return(at: usize) -> Problem {
+    let message = format!(
+        "has a carriage return that ends no line (byte {} of the row); save the file with LF or CRLF line ends, and quote a cell of several lines",
+        at + 1
+    );
+    Problem::new("", Code::RaggedRow, message)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::mapping::Mapping;
     use super::*;
+    use proptest::prelude::*;
 
-    fn layout(mapping: &str) -> Layout {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("m.toml");
-        std::fs::write(&path, mapping).unwrap();
-        Layout::of_json_lines(Mapping::load(&path).unwrap())
+    fn cut(record: &str) -> Result<Vec<String>, Code> {
+        let mut cells = Cells::default();
+        let cut = cells.cut(record, b',').map_err(|problem| problem.code)?;
+        Ok(cut.iter().map(|cell| cell.to_string()).collect())
+    }
+
+    /// What the csv crate makes of some records.
+    fn theirs(text: &str) -> Vec<Vec<String>> {
+        let mut reader = csv::ReaderBuilder::new();
+        let reader = reader.has_headers(false).flexible(true);
+        let records = reader.from_reader(text.as_bytes()).into_records();
+        let cells = |record: csv::StringRecord| record.iter().map(str::to_owned).collect();
+        records.map(|record| cells(record.unwrap())).collect()
     }
 
     #[test]
-    fn what_may_be_secret_is_refused_by_name() {
-        let layout = layout(
-            "ignore = [\"account\"]\n[columns]\n\"data.key\" = \"aws.key\"\nformData = \"form\"\n\
-             authName = \"title\"\n[templates]\n\"data.user\" = \"{login}@x\"\n",
+    fn cells_are_lent_and_quotes_are_taken_at_their_word() {
+        let read = |cells: &[&str]| Ok(cells.iter().map(|cell| (*cell).to_owned()).collect());
+        assert_eq!(
+            cut("a,\"b,\nc\",\u{e4},"),
+            read(&["a", "b,\nc", "\u{e4}", ""])
         );
-        for name in [
-            "data",
-            "data.x",
-            "formData",
-            "config.s",
-            "aws.key",
-            "aws",
-            "form",
-            "form.region",
-            "login",
-            "Old Password",
-            "api-key",
-            "refresh_token",
-        ] {
-            assert!(Column::find(name, &layout).is_err(), "{name}");
+        assert_eq!(
+            cut("\"d\"\"e\",\"\",5\" pipe"),
+            read(&["d\"e", "", "5\" pipe"])
+        );
+        for refused in ["a, \"b\"", "\"pa\\\"ss\"", "\"abc\"def", "\"abc\" ", "\"a"] {
+            assert_eq!(cut(refused), Err(Code::StrayQuote), "{refused}");
         }
-        let own = |name: &str| Ok(Column::Own(Place::Path(name.to_owned())));
-        for name in ["account", "aws2", "formula", "crm.id"] {
-            assert_eq!(Column::find(name, &layout), own(name));
-        }
-        let field = Column::find("title", &layout);
-        assert_eq!(field, Ok(Column::Field(Field::AuthName)));
+        assert_eq!(cut("a\rb,c"), Err(Code::RaggedRow));
     }
 
-    #[test]
-    fn values_are_found_and_objects_are_not_shown() {
-        let path = |path: &str| Place::Path(path.to_owned());
-        let (a, b, c) = (path("a"), path("b.c"), path("b"));
-        let raw = br#"{"a":7,"b":{"c":"x"}}"#;
-        let found = values(raw, Format::Jsonl, &[&a, &b]).unwrap();
-        assert_eq!(found, [Value::from(7), Value::from("x")]);
-        assert_eq!(values(raw, Format::Jsonl, &[&a, &c]), Err(1));
-        let found = values(
-            b"1,\"a\nb\",",
-            Format::Csv,
-            &[&Place::Cell(1), &Place::Cell(2)],
-        );
-        assert_eq!(found.unwrap(), [Value::from("a\nb"), Value::Null]);
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        /// Whatever is accepted, the csv crate reads alike; and whatever it writes is accepted.
+        #[test]
+        fn records_are_what_the_csv_crate_says(text in "[ a\",\n\u{e4}]{0,24}", cells in prop::collection::vec("[ a\",\n\r\u{e4}]{0,6}", 2..5)) {
+            let mut start = 0;
+            for end in RecordEnds::new(text.as_bytes(), Some(b',')).chain([text.len()]) {
+                let record = text[start..end].trim_end_matches('\n');
+                if let (false, Ok(cells)) = (record.is_empty(), cut(record)) {
+                    prop_assert_eq!(theirs(record), vec![cells]);
+                }
+                start = end;
+            }
+            let mut writer = csv::Writer::from_writer(Vec::new());
+            writer.write_record(&cells).unwrap();
+            let written = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+            prop_assert_eq!(cut(written.trim_end_matches('\n')), Ok(cells));
+        }
     }
 }

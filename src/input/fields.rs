@@ -1,9 +1,23 @@
 //! The names of the contract's input fields, and what a column or key of that name fills.
 
-use crate::issue::nearest;
+use strum::VariantArray as _;
 
-/// A field of a row that is a single text or flag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+use crate::issue::{Code, Problem, nearest};
+
+/// A field of a row that is a single text or flag, in the contract's order.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "camelCase")]
 pub enum Field {
     /// The customer's own id for the end user.
     ExternalUserId,
@@ -32,45 +46,29 @@ pub enum Field {
 }
 
 impl Field {
-    /// Every field, in the contract's order.
-    pub const ALL: [Field; 12] = [
-        Field::ExternalUserId,
-        Field::UserName,
-        Field::Connector,
-        Field::ConnectorVersion,
-        Field::Environment,
-        Field::AuthName,
-        Field::Scopes,
-        Field::Hidden,
-        Field::SolutionId,
-        Field::InstanceName,
-        Field::AuthExternalId,
-        Field::Enabled,
-    ];
-
     /// The contract's name of the field.
     pub fn name(self) -> &'static str {
-        match self {
-            Field::ExternalUserId => "externalUserId",
-            Field::UserName => "userName",
-            Field::Connector => "connector",
-            Field::ConnectorVersion => "connectorVersion",
-            Field::Environment => "environment",
-            Field::AuthName => "authName",
-            Field::Scopes => "scopes",
-            Field::Hidden => "hidden",
-            Field::SolutionId => "solutionId",
-            Field::InstanceName => "instanceName",
-            Field::AuthExternalId => "authExternalId",
-            Field::Enabled => "enabled",
-        }
+        self.into()
     }
 }
 
-/// A row, as far as its plain fields go, however it is kept.
-pub trait Texts {
-    /// The text of a plain field; `None` where it is absent or empty.
-    fn text(&self, field: Field) -> Option<&str>;
+/// One of a row's two objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// `data`: the credentials.
+    Data,
+    /// `formData`: the fields of Tray's authentication form.
+    FormData,
+}
+
+impl Part {
+    /// The contract's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Data => "data",
+            Part::FormData => "formData",
+        }
+    }
 }
 
 /// What a column or key fills.
@@ -91,7 +89,7 @@ pub enum Target {
 impl Target {
     /// What `name` fills, if it is one of the contract's names.
     pub fn parse(name: &str) -> Option<Target> {
-        if let Some(field) = Field::ALL.into_iter().find(|f| f.name() == name) {
+        if let Ok(field) = name.parse() {
             return Some(Target::Field(field));
         }
         match name {
@@ -99,35 +97,29 @@ impl Target {
             "formData" => return Some(Target::FormData(String::new())),
             _ => {}
         }
-        let (prefix, rest) = name.split_once('.')?;
-        if rest.is_empty() {
-            return None;
-        }
-        let rest = rest.to_owned();
-        match prefix {
-            "data" => Some(Target::Data(rest)),
-            "formData" => Some(Target::FormData(rest)),
-            "config" => Some(Target::Config(rest)),
-            "configJson" => Some(Target::ConfigJson(rest)),
-            _ => None,
-        }
+        let (prefix, rest) = name.split_once('.').filter(|(_, rest)| !rest.is_empty())?;
+        let target = match prefix {
+            "data" => Target::Data,
+            "formData" => Target::FormData,
+            "config" => Target::Config,
+            "configJson" => Target::ConfigJson,
+            _ => return None,
+        };
+        Some(target(rest.to_owned()))
     }
 
     /// The contract's name of this target.
     pub fn name(&self) -> String {
-        let dotted = |prefix: &str, path: &str| {
-            if path.is_empty() {
-                prefix.to_owned()
-            } else {
-                format!("{prefix}.{path}")
-            }
+        let (prefix, path) = match self {
+            Target::Field(field) => return field.name().to_owned(),
+            Target::Data(path) => ("data", path),
+            Target::FormData(path) => ("formData", path),
+            Target::Config(slot) => ("config", slot),
+            Target::ConfigJson(slot) => ("configJson", slot),
         };
-        match self {
-            Target::Field(field) => field.name().to_owned(),
-            Target::Data(path) => dotted("data", path),
-            Target::FormData(path) => dotted("formData", path),
-            Target::Config(slot) => dotted("config", slot),
-            Target::ConfigJson(slot) => dotted("configJson", slot),
+        match path.as_str() {
+            "" => prefix.to_owned(),
+            path => format!("{prefix}.{path}"),
         }
     }
 
@@ -145,14 +137,18 @@ pub fn suggest(name: &str) -> Option<String> {
     {
         return Some(format!("{known}.{rest}"));
     }
-    nearest(
-        name,
-        Field::ALL
-            .iter()
-            .map(|f| f.name())
-            .chain(["data", "formData"]),
-    )
-    .map(str::to_owned)
+    let fields = Field::VARIANTS.iter().map(|field| field.name());
+    nearest(name, fields.chain(["data", "formData"])).map(str::to_owned)
+}
+
+/// The problem of a column or key that is not one of the contract's names.
+pub(super) fn unknown_field(name: &str, of: &str) -> Problem {
+    let hint = suggest(name).map_or_else(
+        || "; rename it, or list it under `ignore` in a mapping file".to_owned(),
+        |near| format!("; did you mean \"{near}\"?"),
+    );
+    let message = format!("is not a {of} that this tool knows{hint}");
+    Problem::new(name.to_owned(), Code::UnknownField, message)
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use super::blocks::Block;
-use super::fields::{Field, Target};
+use super::cells::Cells;
+use super::fields::{Field, Target, suggest, unknown_field};
 use super::mapping::Mapping;
 use super::open::Format;
-use super::row::unknown_field;
-use crate::issue::{Code, Problem};
+use crate::issue::{Code, Problem, did_you_mean};
 
 /// The meaning of the columns (CSV, TSV) or keys (JSON Lines) of one input.
 #[derive(Debug)]
@@ -53,23 +53,21 @@ impl Layout {
             let message = "the header cannot be read as one line of column names";
             return (layout, vec![Problem::new("", code, message)]);
         }
-        if std::str::from_utf8(&header.bytes).is_err() || header.bytes.contains(&0) {
+        let text = std::str::from_utf8(&header.bytes).ok();
+        let Some(text) = text.filter(|text| !text.contains('\0')) else {
             let message = "the header is not UTF-8 text; save the file as CSV in UTF-8";
             return (layout, vec![Problem::new("", Code::Encoding, message)]);
-        }
-        let mut record = csv::StringRecord::new();
-        let mut reader = super::cut::csv_reader(format, &header.bytes);
-        if !reader.read_record(&mut record).unwrap_or(false) {
+        };
+        let text = text.trim_matches(['\r', '\n']);
+        if text.is_empty() {
             let message = "the file is empty; the first line must name the columns";
             return (layout, vec![Problem::new("", Code::MissingField, message)]);
         }
-        let behind = usize::try_from(reader.position().byte()).unwrap_or(0);
-        let rest = header.bytes.get(behind..).unwrap_or_default();
-        if rest.iter().any(|b| !matches!(b, b'\r' | b'\n')) {
-            let message = "the lines end with a carriage return alone (old Macintosh); save the file with LF or CRLF line ends";
-            return (layout, vec![Problem::new("", Code::RaggedRow, message)]);
+        let mut cells = Cells::default();
+        match cells.cut(text, format.delimiter().unwrap_or(b',')) {
+            Ok(names) => layout.header = names.iter().map(|name| name.to_string()).collect(),
+            Err(problem) => return (layout, vec![problem]),
         }
-        layout.header = record.iter().map(str::to_owned).collect();
         let problems = layout.resolve();
         (layout, problems)
     }
@@ -90,7 +88,7 @@ impl Layout {
         }
         let known =
             |name: &String| self.mapping.target_of(name).is_some() || Target::parse(name).is_some();
-        let near = |name: &String| crate::input::fields::suggest(name).is_some();
+        let near = |name: &String| suggest(name).is_some();
         let named = self.header.iter().any(|name| known(name) || near(name));
         if !named && self.header.iter().any(|name| looks_like_data(name)) {
             // the names are not shown: where the header is missing, they are a customer's credentials
@@ -137,7 +135,7 @@ impl Layout {
                     Code::MissingField,
                     format!(
                         "the mapping takes it from the column \"{theirs}\", which the header does not have{}",
-                        crate::issue::did_you_mean(theirs, self.header.iter().map(String::as_str)),
+                        did_you_mean(theirs, self.header.iter().map(String::as_str)),
                     ),
                 ));
             }

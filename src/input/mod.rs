@@ -2,24 +2,21 @@
 //!
 //! The way in: [`open`](open::open) undoes the compression and settles the format, [`blocks`] cuts the
 //! stream at record boundaries without parsing it, [`layout`] decides once per file what each column
-//! means, and [`records`] turns a block into [`Row`](row::Row)s that borrow from it, or, for those who can do with them,
-//! into cells: of a CSV (`cut`, with `stops`), or of JSON Lines (`lines`) in one of the [`shapes`] that were seen before.
+//! means, and [`records`] turns a block into [`Row`](row::Row)s that borrow from it, by way of `cells` or `lines`.
 //!
 //! Nothing here knows Tray, schemas or results: a [`Row`](row::Row) says what the file says, in the
 //! contract's names, and no more.
 
 pub mod blocks;
-pub mod cells;
-mod cut;
+mod cells;
+pub mod columns;
 pub mod fields;
 pub mod layout;
-pub(crate) mod lines;
+mod lines;
 pub mod mapping;
 pub mod open;
 pub mod records;
 pub mod row;
-pub mod shapes;
-mod stops;
 
 /// What is wrong with a TOML text, and on which line; the line itself is not shown, since it may hold a
 /// secret constant.

@@ -82,10 +82,6 @@ pub struct Opened {
     pub reader: Box<dyn Read + Send>,
     /// How it is laid out.
     pub format: Format,
-    /// Bytes of the file as it lies on disk, where known: for the progress bar.
-    pub size: Option<u64>,
-    /// Bytes of the text, where known.
-    pub text_size: Option<u64>,
 }
 
 const MAGIC_GZIP: &[u8] = &[0x1f, 0x8b];
@@ -99,47 +95,42 @@ const BUFFER: usize = 256 * 1024;
 /// # Errors
 /// A file that cannot be read, a name that says nothing, or an encoding other than UTF-8.
 pub fn open(path: &Path, format: Option<Format>) -> Result<Opened, OpenError> {
-    let stdin = path.as_os_str() == "-";
-    let (raw, size): (Box<dyn Read + Send>, _) = if stdin {
-        (Box::new(io::stdin()), None)
-    } else {
-        let file = fs_err::File::open(path)?;
-        let meta = file.metadata()?;
-        if meta.is_dir() {
-            return Err(OpenError::Io(io::Error::new(
-                io::ErrorKind::IsADirectory,
-                format!("{} is a directory, not a file of customers", path.display()),
-            )));
-        }
-        // without the wrapper, which has each piece of memory filled with zeros before it is read into
-        let (file, _) = file.into_parts();
-        (Box::new(file), Some(meta.len()))
-    };
-    let named = format.or_else(|| format_of(path));
-    if named.is_none() && !stdin {
+    if path.as_os_str() == "-" {
+        return open_reader(Box::new(io::stdin()), format);
+    }
+    let file = fs_err::File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(OpenError::Io(io::Error::new(
+            io::ErrorKind::IsADirectory,
+            format!("{} is a directory, not a file of customers", path.display()),
+        )));
+    }
+    let Some(format) = format.or_else(|| format_of(path)) else {
         return Err(OpenError::UnknownFormat {
             name: path.display().to_string(),
         });
-    }
-    let (text, compressed) = decompress(raw)?;
-    let (start, text) = peek(text)?;
+    };
+    // without the wrapper, which has each piece of memory filled with zeros before it is read into
+    let (file, _) = file.into_parts();
+    open_reader(Box::new(file), Some(format))
+}
+
+/// Opens what has no name. Without a format, its first byte says which it is.
+///
+/// # Errors
+/// See [`open`].
+pub fn open_reader(raw: Box<dyn Read + Send>, format: Option<Format>) -> Result<Opened, OpenError> {
+    let (start, text) = peek(decompress(raw)?)?;
     refuse_other_encodings(&start)?;
-    let skip = if start.starts_with(BOM_UTF8) {
-        BOM_UTF8.len()
-    } else {
-        0
-    };
-    let format = match named {
-        Some(format) => format,
-        None if start.get(skip) == Some(&b'{') => Format::Jsonl,
-        None => Format::Csv,
-    };
+    let skip = usize::from(start.starts_with(BOM_UTF8)) * BOM_UTF8.len();
+    let format = format.unwrap_or(match start.get(skip) {
+        Some(b'{') => Format::Jsonl,
+        _ => Format::Csv,
+    });
     let text = io::Cursor::new(start[skip..].to_vec()).chain(text);
     Ok(Opened {
         reader: Box::new(text),
         format,
-        size,
-        text_size: size.filter(|_| !compressed),
     })
 }
 
@@ -159,22 +150,20 @@ pub fn format_of(path: &Path) -> Option<Format> {
     }
 }
 
-/// The text, and whether it was compressed. Goes by the first bytes rather than the name, so that a renamed or piped
-/// file works too.
-fn decompress(raw: Box<dyn Read + Send>) -> Result<(Box<dyn Read + Send>, bool), OpenError> {
+/// The text. Goes by the first bytes rather than the name, so that a renamed or piped file works too.
+fn decompress(raw: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     let (start, raw) = peek(raw)?;
     let (gzip, zstd) = (start.starts_with(MAGIC_GZIP), start.starts_with(MAGIC_ZSTD));
     let raw = io::Cursor::new(start).chain(raw);
     let buffered = |raw| BufReader::with_capacity(BUFFER, raw);
-    let text: Box<dyn Read + Send> = if gzip {
+    Ok(if gzip {
         Box::new(flate2::bufread::MultiGzDecoder::new(buffered(raw)))
     } else if zstd {
         Box::new(zstd::stream::read::Decoder::with_buffer(buffered(raw))?)
     } else {
         // read in large pieces as it is: a buffer would only copy
         Box::new(raw)
-    };
-    Ok((text, gzip || zstd))
+    })
 }
 
 /// The first four bytes (fewer where the input ends) and the reader that goes on behind them. A pipe may

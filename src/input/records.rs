@@ -1,45 +1,24 @@
 //! From a block to its rows.
 
-use std::borrow::Cow;
+use std::ops::Range;
 
 use memchr::memchr;
 
-use super::blocks::Block;
-pub use super::cut::{At, Cells};
-use super::cut::{Records, trimmed};
-use super::fields::{Target, Texts};
+use super::MAX_RECORD;
+use super::blocks::{Block, count_newlines};
+use super::cells::{Cells, RecordEnds};
 use super::layout::Layout;
-use super::open::Format;
+use super::lines;
 use super::row::Row;
-use super::shapes::Shapes;
 use crate::issue::{Code, Problem};
 
-/// Who takes the records of a block.
-pub trait Taker<'b> {
-    /// The keys of JSON Lines under which the cells stand that come from now on.
-    fn keys(&mut self, shapes: &Shapes);
-
-    /// The cells of a record: of a CSV, as many as the header has. Whether it is dealt with; if not, it comes once
-    /// more as a row.
-    fn cells(&mut self, at: &At, cells: Cells<'_, 'b>) -> bool;
-
-    /// A record: the row (none where it could not be read at all), and what is wrong with it so far.
-    fn row(&mut self, at: At, row: Option<&mut Row<'b>>, problems: Vec<Problem>);
-}
-
-/// Takes every record as a row.
-struct Rows<F>(F);
-
-impl<'b, F: FnMut(At, Option<&mut Row<'b>>, Vec<Problem>)> Taker<'b> for Rows<F> {
-    fn keys(&mut self, _: &Shapes) {}
-
-    fn cells(&mut self, _: &At, _: Cells<'_, 'b>) -> bool {
-        false
-    }
-
-    fn row(&mut self, at: At, row: Option<&mut Row<'b>>, problems: Vec<Problem>) {
-        (self.0)(at, row, problems);
-    }
+/// Where a record stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct At {
+    /// The physical line, counted from 1.
+    pub line: u64,
+    /// The record's bytes within its block, without the line end.
+    pub bytes: Range<usize>,
 }
 
 /// Calls `each` with every record of the block, in order: where it stands, the row (none where it could not
@@ -47,147 +26,93 @@ impl<'b, F: FnMut(At, Option<&mut Row<'b>>, Vec<Problem>)> Taker<'b> for Rows<F>
 pub fn for_each_row<'b>(
     block: &'b Block,
     layout: &'b Layout,
-    each: impl FnMut(At, Option<&mut Row<'b>>, Vec<Problem>),
+    mut each: impl FnMut(At, Option<&mut Row<'b>>, Vec<Problem>),
 ) {
-    take_records(block, layout, None, &mut Rows(each));
-}
-
-/// Has `taker` take every record of the block, in order. Blank lines are no records. Lines of known `shapes` come as
-/// cells, and more shapes are learnt.
-pub fn take_records<'b>(
-    block: &'b Block,
-    layout: &'b Layout,
-    shapes: Option<&mut Shapes>,
-    taker: &mut impl Taker<'b>,
-) {
+    let bytes: &'b [u8] = &block.bytes;
     if let Some(code) = block.broken {
-        let at = At {
-            line: block.line,
-            bytes: 0..trimmed(&block.bytes, 0, block.bytes.len()),
-        };
-        taker.row(at, None, vec![broken_problem(code)]);
+        let (line, bytes) = (block.line, 0..trimmed(bytes, 0, bytes.len()));
+        each(At { line, bytes }, None, vec![broken(code)]);
         return;
     }
-    match layout.format {
-        Format::Csv | Format::Tsv => csv_rows(block, layout, taker),
-        Format::Jsonl => super::lines::json_rows(block, layout, shapes, taker),
-    }
-}
-
-fn csv_rows<'b>(block: &'b Block, layout: &'b Layout, taker: &mut impl Taker<'b>) {
+    let delimiter = layout.format.delimiter();
+    let is_blank = |byte: &u8| match delimiter {
+        Some(_) => matches!(byte, b'\n' | b'\r'),
+        None => byte.is_ascii_whitespace(),
+    };
     let mut row = Row::default();
-    let mut records = Records::new(&block.bytes, layout.format, block.line);
-    let readable = records.is_text() && memchr(0, &block.bytes).is_none();
-    while let Some((at, cells)) = records.next_record() {
-        let raw = &block.bytes[at.bytes.clone()];
-        let mut problems = Vec::new();
-        problems.extend(unreadable(raw, readable));
-        let cells =
-            cells.filter(|cells| problems.is_empty() && fits(cells.count(), layout, &mut problems));
-        if cells.is_some_and(|cells| taker.cells(&at, cells)) {
-            continue;
+    let mut cells = Cells::default();
+    let (mut start, mut line) = (0, block.line);
+    for end in RecordEnds::new(bytes, delimiter).chain([bytes.len()]) {
+        let record = start..trimmed(bytes, start, end);
+        let raw = &bytes[record.clone()];
+        if !raw.iter().all(is_blank) {
+            let mut problems = Vec::new();
+            let read = text(raw).and_then(|text| match delimiter {
+                Some(delimiter) => {
+                    let cells = cells.cut(text, delimiter)?;
+                    fits(cells.len(), layout)?;
+                    row.fill_from_cells(cells, layout, &mut problems);
+                    Ok(())
+                }
+                None => lines::fill(&mut row, text, layout, &mut problems),
+            });
+            let at = At {
+                line,
+                bytes: record,
+            };
+            match read {
+                Ok(()) => each(at, Some(&mut row), problems),
+                Err(problem) => each(at, None, vec![problem]),
+            }
+            row.clear();
         }
-        row.clear();
-        let row = cells.map(|cells| {
-            csv_row(&mut row, cells, layout, &mut problems);
-            &mut row
-        });
-        taker.row(at, row, problems);
+        line += count_newlines(&bytes[start..end]);
+        start = end;
     }
 }
 
-fn fits(cells: usize, layout: &Layout, problems: &mut Vec<Problem>) -> bool {
+/// The end of the record's text: `end` without the line end before it.
+fn trimmed(bytes: &[u8], start: usize, end: usize) -> usize {
+    let line_end = |byte: &&u8| matches!(byte, b'\n' | b'\r');
+    end - bytes[start..end].iter().rev().take_while(line_end).count()
+}
+
+fn fits(cells: usize, layout: &Layout) -> Result<(), Problem> {
     let columns = layout.header.len();
-    if cells != columns {
-        problems.push(Problem::new(
-            "",
-            Code::RaggedRow,
-            format!(
-                "has {cells} cells where the header has {columns}; look for a missing or unquoted separator"
-            ),
-        ));
+    if cells == columns {
+        return Ok(());
     }
-    cells == columns
+    let message = format!(
+        "has {cells} cells where the header has {columns}; look for a missing or unquoted separator"
+    );
+    Err(Problem::new("", Code::RaggedRow, message))
 }
 
-fn csv_row<'b>(
-    row: &mut Row<'b>,
-    cells: Cells<'_, 'b>,
-    layout: &'b Layout,
-    problems: &mut Vec<Problem>,
-) {
-    for (column, target) in layout.columns.iter().enumerate() {
-        if let Some(target) = target
-            && let Some(cell) = cells.get(column)
-        {
-            row.put_text(target, cell, problems);
-        }
+/// The text of a record, if it is text that can be worked on.
+fn text(raw: &[u8]) -> Result<&str, Problem> {
+    if memchr(0, raw).is_some() {
+        let message = "contains a NUL byte; the file is damaged or not text";
+        return Err(Problem::new("", Code::NulByte, message));
     }
-    fill_up(row, layout, problems, |name| {
-        layout.column(name).and_then(|column| cells.text(column))
-    });
-}
-
-/// Constants and templates, for what the row itself leaves empty.
-pub(super) fn fill_up<'a, 's>(
-    row: &mut Row<'a>,
-    layout: &'a Layout,
-    problems: &mut Vec<Problem>,
-    source: impl Fn(&str) -> Option<&'s str>,
-) {
-    for (target, text) in &layout.mapping.constants {
-        if !row.gives(target) {
-            row.put_text(target, Cow::Borrowed(text), problems);
-        }
-    }
-    for (target, template) in &layout.mapping.templates {
-        if row.gives(target) {
-            continue;
-        }
-        let filled = template.fill(|name| {
-            source(name).or_else(|| match Target::parse(name) {
-                Some(Target::Field(field)) => row.text(field),
-                _ => None,
-            })
-        });
-        if let Some(text) = filled {
-            row.put_text(target, Cow::Owned(text), problems);
-        }
-    }
-}
-
-/// `readable`: the whole block is known to be text without a NUL.
-pub(super) fn unreadable(raw: &[u8], readable: bool) -> Option<Problem> {
-    if !readable && memchr(0, raw).is_some() {
-        return Some(Problem::new(
-            "",
-            Code::NulByte,
-            "contains a NUL byte; the file is damaged or not text",
-        ));
-    }
-    // the csv crate takes one off at the start of a block and nowhere else: a row must not depend on its place
+    // at the start of a file it is taken off: what a row is must not depend on where it stands
     if raw.starts_with("\u{feff}".as_bytes()) {
-        return Some(Problem::new(
-            "",
-            Code::Encoding,
-            "begins with a byte order mark (U+FEFF), as where files were joined; remove it",
-        ));
+        let message =
+            "begins with a byte order mark (U+FEFF), as where files were joined; remove it";
+        return Err(Problem::new("", Code::Encoding, message));
     }
-    if raw.len() > super::MAX_RECORD {
-        return Some(broken_problem(Code::FieldTooLong));
+    if raw.len() > MAX_RECORD {
+        return Err(broken(Code::FieldTooLong));
     }
-    let error = (!readable).then(|| std::str::from_utf8(raw).err())??;
-    Some(Problem::new(
-        "",
-        Code::Encoding,
-        format!(
+    std::str::from_utf8(raw).map_err(|error| {
+        let message = format!(
             "is not UTF-8 at byte {} of the row; if the file is Windows-1252 or Latin-1, convert it first (iconv -f WINDOWS-1252 -t UTF-8)",
             error.valid_up_to() + 1
-        ),
-    ))
+        );
+        Problem::new("", Code::Encoding, message)
+    })
 }
 
-fn broken_problem(code: Code) -> Problem {
+fn broken(code: Code) -> Problem {
     let message = match code {
         Code::UnclosedQuote => {
             "opens a quote that is never closed; close it, or double a quote that is part of the text"
@@ -195,7 +120,7 @@ fn broken_problem(code: Code) -> Problem {
         }
         _ => format!(
             "is longer than {} KiB; if it holds a quote, look whether it is closed",
-            super::MAX_RECORD / 1024
+            MAX_RECORD / 1024
         ),
     };
     Problem::new("", code, message)
@@ -208,8 +133,9 @@ mod tests {
     use crate::catalog::entry::Entry;
     use crate::input::fields::Field;
     use crate::input::mapping::Mapping;
-    use crate::json::Place;
-    use crate::validate::check::{Entries, check};
+    use crate::input::open::Format;
+    use crate::json::NodeId;
+    use crate::validate::check::RowChecker;
     use std::path::Path;
     use zeroize::Zeroizing;
 
@@ -285,10 +211,10 @@ mod tests {
         let text = r#"{"data.b":"2","data":{"a":"1"},"data.c":"3","formData.x":"4","externalUserId":"u","connector":"c","connectorVersion":"1.0"}"#;
         for_each_row(&block(text, 1), &layout, |_, row, mut problems| {
             let row = row.unwrap();
-            let checked = check(&mut Entries::new(&catalog), row, &mut problems);
+            let checked = RowChecker::new(&catalog).check(row, &mut problems);
             assert_eq!(problems, []);
             assert!(checked.is_some());
-            let value = |object: Option<Place>| row.tree.to_value(object.unwrap());
+            let value = |object: Option<NodeId>| row.tree.to_value(object.unwrap());
             let all = serde_json::json!({"a": "1", "b": "2", "c": "3"});
             assert_eq!(value(row.data.whole), all);
             assert_eq!(value(row.form_data.whole), serde_json::json!({"x": "4"}));

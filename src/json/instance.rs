@@ -6,7 +6,7 @@ use jsonschema::JsonType;
 use jsonschema::json::{Array, Json, Node, NodeIdentity, Object, cmp, unique};
 use serde_json::{Number, Value};
 
-use super::{Children, Kind, Place, Tree};
+use super::{Children, Kind, NodeId, Tree};
 use crate::secret::SecretValue;
 
 /// The representation by which validators are built: `jsonschema::options_for::<RowJson>()`.
@@ -17,7 +17,7 @@ pub struct RowJson;
 #[derive(Clone)]
 pub enum Instance<'t> {
     /// A value.
-    Value(&'t Tree<'t>, Place),
+    Value(&'t Tree<'t>, NodeId),
     /// A key.
     Name(&'t str),
 }
@@ -45,43 +45,51 @@ impl Json for RowJson {
 }
 
 impl<'t> Instance<'t> {
-    fn text(&self) -> Option<&'t str> {
+    fn kind(&self) -> Option<&'t Kind<'t>> {
         match *self {
-            Instance::Value(tree, at) => tree.as_text(at).map(Cow::as_ref),
-            Instance::Name(name) => Some(name),
+            Instance::Value(tree, at) => Some(tree.kind(at)),
+            Instance::Name(_) => None,
         }
     }
 
-    fn number(&self) -> Option<&'t Number> {
-        match *self {
-            Instance::Value(tree, at) => match tree.kind(at) {
-                Kind::Number(number) => Some(number),
-                _ => None,
-            },
-            Instance::Name(_) => None,
+    fn text(&self) -> Option<&'t str> {
+        match (self, self.kind()) {
+            (Instance::Name(name), _) => Some(name),
+            (_, Some(Kind::Text(text))) => Some(text),
+            _ => None,
         }
+    }
+
+    /// What it holds, where it is an object (or, for `array`, an array).
+    fn members(&self, array: bool) -> Option<Members<'t>> {
+        match (self, self.kind()?) {
+            (Instance::Value(tree, at), Kind::Array(_)) if array => Some(Members { tree, at: *at }),
+            (Instance::Value(tree, at), Kind::Object(_)) if !array => {
+                Some(Members { tree, at: *at })
+            }
+            _ => None,
+        }
+    }
+
+    fn copy(&self) -> SecretValue {
+        SecretValue(match *self {
+            Instance::Value(tree, at) => tree.to_value(at),
+            Instance::Name(name) => Value::from(name),
+        })
     }
 }
 
 impl<'t> Node<'t, RowJson> for Instance<'t> {
     type Object = Members<'t>;
-    type Array = Items<'t>;
+    type Array = Members<'t>;
     type Number = &'t Number;
 
     fn as_object(&self) -> Option<Members<'t>> {
-        match *self {
-            Instance::Value(tree, at) if tree.is_object(at) => Some(Members { tree, at }),
-            _ => None,
-        }
+        self.members(false)
     }
 
-    fn as_array(&self) -> Option<Items<'t>> {
-        match *self {
-            Instance::Value(tree, at) if matches!(tree.kind(at), Kind::Array(_)) => {
-                Some(Items { tree, at })
-            }
-            _ => None,
-        }
+    fn as_array(&self) -> Option<Members<'t>> {
+        self.members(true)
     }
 
     fn as_string(&self) -> Option<Cow<'t, str>> {
@@ -89,21 +97,21 @@ impl<'t> Node<'t, RowJson> for Instance<'t> {
     }
 
     fn as_number(&self) -> Option<&'t Number> {
-        self.number()
+        match self.kind()? {
+            Kind::Number(number) => Some(number),
+            _ => None,
+        }
     }
 
     fn as_boolean(&self) -> Option<bool> {
-        match *self {
-            Instance::Value(tree, at) => match tree.kind(at) {
-                Kind::Bool(flag) => Some(*flag),
-                _ => None,
-            },
-            Instance::Name(_) => None,
+        match self.kind()? {
+            Kind::Bool(flag) => Some(*flag),
+            _ => None,
         }
     }
 
     fn is_null(&self) -> bool {
-        self.json_type() == JsonType::Null
+        matches!(self.kind(), Some(Kind::Null))
     }
 
     fn is_string(&self) -> bool {
@@ -111,16 +119,13 @@ impl<'t> Node<'t, RowJson> for Instance<'t> {
     }
 
     fn json_type(&self) -> JsonType {
-        match *self {
-            Instance::Name(_) => JsonType::String,
-            Instance::Value(tree, at) => match tree.kind(at) {
-                Kind::Null => JsonType::Null,
-                Kind::Bool(_) => JsonType::Boolean,
-                Kind::Number(_) => JsonType::Number,
-                Kind::Text(_) => JsonType::String,
-                Kind::Array(_) => JsonType::Array,
-                Kind::Object(_) => JsonType::Object,
-            },
+        match self.kind() {
+            Some(Kind::Null) => JsonType::Null,
+            Some(Kind::Bool(_)) => JsonType::Boolean,
+            Some(Kind::Number(_)) => JsonType::Number,
+            Some(Kind::Text(_)) | None => JsonType::String,
+            Some(Kind::Array(_)) => JsonType::Array,
+            Some(Kind::Object(_)) => JsonType::Object,
         }
     }
 
@@ -132,21 +137,18 @@ impl<'t> Node<'t, RowJson> for Instance<'t> {
         if bytes < min || fewest > max {
             return Some(false);
         }
-        if min <= fewest && bytes <= max {
-            return Some(true);
-        }
-        let length = match text.is_ascii() {
-            true => bytes,
-            false => text.chars().count() as u64,
-        };
-        Some((min..=max).contains(&length))
+        Some(
+            (min <= fewest && bytes <= max) || {
+                let length = text.chars().count() as u64;
+                (min..=max).contains(&length)
+            },
+        )
     }
 
     fn equals_value(&self, expected: &Value) -> bool {
-        match (self.text(), self.number(), expected) {
-            (Some(text), _, Value::String(expected)) => text == expected,
-            (Some(_), _, _) => false,
-            (_, Some(number), _) => cmp::equal(&Value::Number(number.clone()), expected),
+        match (self.text(), expected) {
+            (Some(text), Value::String(expected)) => text == expected,
+            (Some(_), _) => false,
             _ => cmp::equal(&self.copy().0, expected),
         }
     }
@@ -175,7 +177,7 @@ impl<'t> Node<'t, RowJson> for Instance<'t> {
 }
 
 /// The objects and arrays of a value, with `null` for everything in them that is neither.
-fn outline(tree: &Tree<'_>, at: Place) -> Value {
+fn outline(tree: &Tree<'_>, at: NodeId) -> Value {
     match tree.kind(at) {
         Kind::Array(_) => tree.children(at).map(|at| outline(tree, at)).collect(),
         Kind::Object(_) => {
@@ -186,25 +188,16 @@ fn outline(tree: &Tree<'_>, at: Place) -> Value {
     }
 }
 
-impl Instance<'_> {
-    fn copy(&self) -> SecretValue {
-        SecretValue(match *self {
-            Instance::Value(tree, at) => tree.to_value(at),
-            Instance::Name(name) => Value::from(name),
-        })
-    }
-}
-
-/// An object.
+/// What an object or array of a row holds.
 pub struct Members<'t> {
     tree: &'t Tree<'t>,
-    at: Place,
+    at: NodeId,
 }
 
 impl<'t> Object<'t, RowJson> for Members<'t> {
     type Node = Instance<'t>;
     type MemberName = &'t str;
-    type MembersIter = MembersIter<'t>;
+    type MembersIter = Named<'t>;
 
     fn len(&self) -> usize {
         self.tree.len(self.at)
@@ -215,56 +208,50 @@ impl<'t> Object<'t, RowJson> for Members<'t> {
         Some(Instance::Value(self.tree, found))
     }
 
-    fn members(&self) -> MembersIter<'t> {
-        MembersIter(self.tree, self.tree.children(self.at))
+    fn members(&self) -> Named<'t> {
+        Named(Unnamed(self.tree, self.tree.children(self.at)))
     }
 }
 
-/// The keys and values of an object.
-pub struct MembersIter<'t>(&'t Tree<'t>, Children<'t, 't>);
-
-impl<'t> Iterator for MembersIter<'t> {
-    type Item = (&'t str, Instance<'t>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let at = self.1.next()?;
-        Some((self.0.name(at), Instance::Value(self.0, at)))
-    }
-}
-
-/// An array.
-pub struct Items<'t> {
-    tree: &'t Tree<'t>,
-    at: Place,
-}
-
-impl<'t> Array<'t, RowJson> for Items<'t> {
+impl<'t> Array<'t, RowJson> for Members<'t> {
     type Node = Instance<'t>;
-    type ElementsIter = ItemsIter<'t>;
+    type ElementsIter = Unnamed<'t>;
 
     fn len(&self) -> usize {
         self.tree.len(self.at)
     }
 
-    fn elements(&self) -> ItemsIter<'t> {
-        ItemsIter(self.tree, self.tree.children(self.at))
+    fn elements(&self) -> Unnamed<'t> {
+        Unnamed(self.tree, self.tree.children(self.at))
     }
 
     fn is_unique(&self) -> bool {
         let mut copy = Instance::Value(self.tree, self.at).copy();
-        copy.0
-            .as_array_mut()
-            .is_none_or(|items| unique::is_unique(items))
+        let items = copy.0.as_array_mut();
+        items.is_none_or(|items| unique::is_unique(items))
     }
 }
 
 /// The values of an array.
-pub struct ItemsIter<'t>(&'t Tree<'t>, Children<'t, 't>);
+pub struct Unnamed<'t>(&'t Tree<'t>, Children<'t, 't>);
 
-impl<'t> Iterator for ItemsIter<'t> {
+impl<'t> Iterator for Unnamed<'t> {
     type Item = Instance<'t>;
 
     fn next(&mut self) -> Option<Instance<'t>> {
         self.1.next().map(|at| Instance::Value(self.0, at))
+    }
+}
+
+/// The keys and values of an object.
+pub struct Named<'t>(Unnamed<'t>);
+
+impl<'t> Iterator for Named<'t> {
+    type Item = (&'t str, Instance<'t>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let Unnamed(tree, children) = &mut self.0;
+        let at = children.next()?;
+        Some((tree.name(at), Instance::Value(tree, at)))
     }
 }

@@ -3,7 +3,8 @@
 //! A [`Tree`] holds all values of a row, whether cells of a CSV record or the object of a JSON Lines record,
 //! as a flat list of nodes that borrow their text from the block they were read from. Nothing is allocated
 //! for a row once the list has grown to the size of the largest one; only text that had to be unescaped is
-//! copied. Schemas check a tree as it stands ([`instance`]), so that no `serde_json::Value` is built.
+//! copied. Schemas check a tree as it stands ([`instance`]), so that no `serde_json::Value` is built: building one
+//! for each row takes as long as all other work on it.
 
 pub mod instance;
 pub mod parse;
@@ -20,9 +21,9 @@ pub struct Tree<'a> {
     nodes: Vec<Node<'a>>,
 }
 
-/// A value's place in its [`Tree`]; means nothing in another one, or after [`Tree::clear`].
+/// A value of a [`Tree`]; means nothing in another one, or after the tree was emptied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place(u32);
+pub struct NodeId(u32);
 
 struct Node<'a> {
     /// The key under which the value stands, where it stands in an object.
@@ -33,24 +34,18 @@ struct Node<'a> {
 }
 
 /// A value. Objects and arrays are chains of nodes, so that they can grow in any order.
-pub enum Kind<'a> {
-    /// `null`
+pub(crate) enum Kind<'a> {
     Null,
-    /// `true` or `false`
     Bool(bool),
-    /// A number.
     Number(Number),
-    /// A string.
     Text(Cow<'a, str>),
-    /// An array.
     Array(Chain),
-    /// An object.
     Object(Chain),
 }
 
 /// What an object or array holds.
-#[derive(Clone, Copy, Debug)]
-pub struct Chain {
+#[derive(Clone, Copy)]
+pub(crate) struct Chain {
     first: u32,
     last: u32,
     length: u32,
@@ -59,27 +54,16 @@ pub struct Chain {
 const NONE: u32 = u32::MAX;
 
 impl Chain {
-    /// Nothing.
-    pub const EMPTY: Chain = Chain {
+    pub(crate) const EMPTY: Chain = Chain {
         first: NONE,
         last: NONE,
         length: 0,
     };
-
-    /// How many values there are.
-    pub fn len(self) -> usize {
-        self.length as usize
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(self) -> bool {
-        self.length == 0
-    }
 }
 
 impl<'a> Tree<'a> {
-    /// Forgets every value, and wipes the text that was copied. The room stays.
-    pub fn clear(&mut self) {
+    /// Forgets every value, and wipes the text that was copied. The memory stays.
+    pub(crate) fn clear(&mut self) {
         for node in &mut self.nodes {
             if let Kind::Text(text) = &mut node.kind {
                 wipe_text(text);
@@ -89,50 +73,44 @@ impl<'a> Tree<'a> {
     }
 
     /// Adds a value that stands by itself until it is [pushed](Tree::push) somewhere.
-    pub fn add(&mut self, kind: Kind<'a>) -> Place {
+    pub(crate) fn add(&mut self, kind: Kind<'a>) -> NodeId {
         let at = u32::try_from(self.nodes.len()).unwrap_or(NONE);
         self.nodes.push(Node {
             name: Cow::Borrowed(""),
             kind,
             next: NONE,
         });
-        Place(at)
+        NodeId(at)
     }
 
-    /// Adds an object with nothing in it.
-    pub fn object(&mut self) -> Place {
+    pub(crate) fn object(&mut self) -> NodeId {
         self.add(Kind::Object(Chain::EMPTY))
     }
 
-    /// Adds a string.
-    pub fn text(&mut self, text: impl Into<Cow<'a, str>>) -> Place {
+    pub(crate) fn text(&mut self, text: impl Into<Cow<'a, str>>) -> NodeId {
         self.add(Kind::Text(text.into()))
     }
 
-    /// What stands at a place.
-    pub fn kind(&self, at: Place) -> &Kind<'a> {
+    pub(crate) fn kind(&self, at: NodeId) -> &Kind<'a> {
         const NOTHING: &Kind<'_> = &Kind::Null;
         self.nodes.get(at.0 as usize).map_or(NOTHING, |n| &n.kind)
     }
 
     /// The key under which a value stands.
-    pub fn name(&self, at: Place) -> &Cow<'a, str> {
+    pub(crate) fn name(&self, at: NodeId) -> &Cow<'a, str> {
         const NOTHING: &Cow<'_, str> = &Cow::Borrowed("");
         self.nodes.get(at.0 as usize).map_or(NOTHING, |n| &n.name)
     }
 
-    /// Whether it is `null`.
-    pub fn is_null(&self, at: Place) -> bool {
+    pub(crate) fn is_null(&self, at: NodeId) -> bool {
         matches!(self.kind(at), Kind::Null)
     }
 
-    /// Whether it is an object.
-    pub fn is_object(&self, at: Place) -> bool {
+    pub(crate) fn is_object(&self, at: NodeId) -> bool {
         matches!(self.kind(at), Kind::Object(_))
     }
 
-    /// Its text, where it is a string.
-    pub fn as_text(&self, at: Place) -> Option<&Cow<'a, str>> {
+    pub(crate) fn as_text(&self, at: NodeId) -> Option<&Cow<'a, str>> {
         match self.kind(at) {
             Kind::Text(text) => Some(text),
             _ => None,
@@ -140,16 +118,15 @@ impl<'a> Tree<'a> {
     }
 
     /// How many values an object or array holds; 0 for anything else.
-    pub fn len(&self, at: Place) -> usize {
-        self.chain(at).len()
+    pub(crate) fn len(&self, at: NodeId) -> usize {
+        self.chain(at).length as usize
     }
 
-    /// Whether it holds nothing.
-    pub fn is_empty(&self, at: Place) -> bool {
-        self.chain(at).is_empty()
+    pub(crate) fn is_empty(&self, at: NodeId) -> bool {
+        self.len(at) == 0
     }
 
-    fn chain(&self, at: Place) -> Chain {
+    fn chain(&self, at: NodeId) -> Chain {
         match self.kind(at) {
             Kind::Array(chain) | Kind::Object(chain) => *chain,
             _ => Chain::EMPTY,
@@ -157,42 +134,42 @@ impl<'a> Tree<'a> {
     }
 
     /// The values of an object or array, in their order.
-    pub fn children(&self, parent: Place) -> Children<'_, 'a> {
+    pub(crate) fn children(&self, parent: NodeId) -> Children<'_, 'a> {
         Children {
             tree: self,
-            next: self.chain(parent).first,
+            next: self.first(parent),
         }
     }
 
-    /// The first value of an object or array: with [`Tree::next`], a walk during which the tree may change.
-    pub fn first(&self, parent: Place) -> Option<Place> {
-        self.there(self.chain(parent).first)
+    /// The first value of an object or array: with [`Tree::next`], a way along it while the tree changes.
+    pub(crate) fn first(&self, parent: NodeId) -> Option<NodeId> {
+        Some(NodeId(self.chain(parent).first)).filter(|at| at.0 != NONE)
     }
 
     /// The value behind this one in the same object or array.
-    pub fn next(&self, before: Place) -> Option<Place> {
-        self.there(self.nodes.get(before.0 as usize)?.next)
-    }
-
-    fn there(&self, at: u32) -> Option<Place> {
-        (at != NONE).then_some(Place(at))
+    pub(crate) fn next(&self, before: NodeId) -> Option<NodeId> {
+        let next = self.nodes.get(before.0 as usize)?.next;
+        Some(NodeId(next)).filter(|at| at.0 != NONE)
     }
 
     /// The value under `name` in an object.
-    pub fn child(&self, parent: Place, name: &str) -> Option<Place> {
-        let mut next = self.chain(parent).first;
-        while let Some(node) = self.nodes.get(next as usize) {
-            if node.name == name {
-                return Some(Place(next));
-            }
-            next = node.next;
+    pub(crate) fn child(&self, parent: NodeId, name: &str) -> Option<NodeId> {
+        self.children(parent).find(|at| self.name(*at) == name)
+    }
+
+    /// Where the value of a dotted path is: the object that holds it, and its key there. A key that has the whole path
+    /// as its name comes first.
+    pub(crate) fn find<'p>(&self, object: NodeId, path: &'p str) -> Option<(NodeId, &'p str)> {
+        if self.child(object, path).is_some() {
+            return Some((object, path));
         }
-        None
+        let (first, rest) = path.split_once('.')?;
+        self.find(self.child(object, first)?, rest)
     }
 
     /// Appends a value to an object or array, under `name`, which must not be taken. Where it stood before, nobody may
     /// look any more.
-    pub fn push(&mut self, parent: Place, name: Cow<'a, str>, child: Place) {
+    pub(crate) fn push(&mut self, parent: NodeId, name: Cow<'a, str>, child: NodeId) {
         if let Some(node) = self.nodes.get_mut(child.0 as usize) {
             node.name = name;
             node.next = NONE;
@@ -202,8 +179,7 @@ impl<'a> Tree<'a> {
         else {
             return;
         };
-        let before = chain.last;
-        chain.last = child.0;
+        let before = std::mem::replace(&mut chain.last, child.0);
         chain.length += 1;
         if before == NONE {
             chain.first = child.0;
@@ -213,7 +189,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Takes the value under `name` out of an object; it stands by itself from then on.
-    pub fn detach(&mut self, parent: Place, name: &str) -> Option<Place> {
+    pub(crate) fn detach(&mut self, parent: NodeId, name: &str) -> Option<NodeId> {
         let child = self.child(parent, name)?;
         let before = self.children(parent).take_while(|at| *at != child).last();
         let next = std::mem::replace(&mut self.nodes.get_mut(child.0 as usize)?.next, NONE);
@@ -235,7 +211,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Adds a copy of a value.
-    pub fn add_value(&mut self, value: &Value) -> Place {
+    pub(crate) fn add_value(&mut self, value: &Value) -> NodeId {
         match value {
             Value::Null => self.add(Kind::Null),
             Value::Bool(flag) => self.add(Kind::Bool(*flag)),
@@ -261,7 +237,7 @@ impl<'a> Tree<'a> {
     }
 
     /// A copy as a `serde_json` value. Credentials in it are the caller's to wipe.
-    pub fn to_value(&self, at: Place) -> Value {
+    pub(crate) fn to_value(&self, at: NodeId) -> Value {
         match self.kind(at) {
             Kind::Null => Value::Null,
             Kind::Bool(flag) => Value::Bool(*flag),
@@ -282,19 +258,19 @@ impl Drop for Tree<'_> {
     }
 }
 
-/// The values of an object or array.
 #[derive(Clone)]
-pub struct Children<'t, 'a> {
+pub(crate) struct Children<'t, 'a> {
     tree: &'t Tree<'a>,
-    next: u32,
+    next: Option<NodeId>,
 }
 
 impl Iterator for Children<'_, '_> {
-    type Item = Place;
+    type Item = NodeId;
 
-    fn next(&mut self) -> Option<Place> {
-        let node = self.tree.nodes.get(self.next as usize)?;
-        Some(Place(std::mem::replace(&mut self.next, node.next)))
+    fn next(&mut self) -> Option<NodeId> {
+        let at = self.next?;
+        self.next = self.tree.next(at);
+        Some(at)
     }
 }
 

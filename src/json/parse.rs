@@ -1,7 +1,7 @@
 //! JSON as the input means it: no key twice, no number that would change.
 //!
 //! JSON allows a key to stand twice in an object and parsers keep one of the two in silence. In a file of
-//! credentials that is a lost or a wrong credential, so it is an issue here. `serde_json` parses; this room
+//! credentials that is a lost or a wrong credential, so it is an issue here. `serde_json` parses; this module
 //! says what becomes of what it finds.
 
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 
-use super::{Chain, Kind, Place, Tree};
+use super::{Chain, Kind, NodeId, Tree};
 
 /// Why a text is not JSON that can be used.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub enum JsonError {
 ///
 /// # Errors
 /// The first syntax error or duplicate key.
-pub fn parse<'a>(tree: &mut Tree<'a>, text: &'a str) -> Result<Place, JsonError> {
+pub fn parse<'a>(tree: &mut Tree<'a>, text: &'a str) -> Result<NodeId, JsonError> {
     read(tree, &mut serde_json::Deserializer::from_str(text))
 }
 
@@ -41,7 +41,7 @@ pub fn parse<'a>(tree: &mut Tree<'a>, text: &'a str) -> Result<Place, JsonError>
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_copy(tree: &mut Tree<'_>, text: &str) -> Result<Place, JsonError> {
+pub fn parse_copy(tree: &mut Tree<'_>, text: &str) -> Result<NodeId, JsonError> {
     // a reader lends nothing, so that every text is copied out of it
     read(
         tree,
@@ -65,7 +65,7 @@ pub fn parse_value(text: &[u8]) -> Result<Value, JsonError> {
 fn read<'a, 'de: 'a, R: serde_json::de::Read<'de>>(
     tree: &mut Tree<'a>,
     parser: &mut serde_json::Deserializer<R>,
-) -> Result<Place, JsonError> {
+) -> Result<NodeId, JsonError> {
     let mut fault = None;
     let seed = Strict {
         tree,
@@ -124,37 +124,37 @@ struct Strict<'s, 'a> {
 }
 
 impl<'de: 'a, 'a> DeserializeSeed<'de> for Strict<'_, 'a> {
-    type Value = Place;
+    type Value = NodeId;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Place, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<NodeId, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de: 'a, 'a> Visitor<'de> for Strict<'_, 'a> {
-    type Value = Place;
+    type Value = NodeId;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<Place, E> {
+    fn visit_unit<E>(self) -> Result<NodeId, E> {
         Ok(self.tree.add(Kind::Null))
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Place, E> {
+    fn visit_bool<E>(self, value: bool) -> Result<NodeId, E> {
         Ok(self.tree.add(Kind::Bool(value)))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Place, E> {
+    fn visit_i64<E>(self, value: i64) -> Result<NodeId, E> {
         Ok(self.tree.add(Kind::Number(value.into())))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Place, E> {
+    fn visit_u64<E>(self, value: u64) -> Result<NodeId, E> {
         Ok(self.tree.add(Kind::Number(value.into())))
     }
 
-    fn visit_f64<E>(self, value: f64) -> Result<Place, E> {
+    fn visit_f64<E>(self, value: f64) -> Result<NodeId, E> {
         // a whole number that fits no integer arrives here with its last digits gone
         if value.fract() == 0.0 && value.abs() >= EXACT && self.fault.is_none() {
             *self.fault = Some(JsonError::LargeNumber(self.path.to_string()));
@@ -164,15 +164,15 @@ impl<'de: 'a, 'a> Visitor<'de> for Strict<'_, 'a> {
         Ok(self.tree.add(number))
     }
 
-    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Place, E> {
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<NodeId, E> {
         Ok(self.tree.text(value))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Place, E> {
+    fn visit_str<E>(self, value: &str) -> Result<NodeId, E> {
         Ok(self.tree.text(value.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Place, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<NodeId, A::Error> {
         let Strict { tree, fault, path } = self;
         let array = tree.add(Kind::Array(Chain::EMPTY));
         for number in 0.. {
@@ -186,7 +186,7 @@ impl<'de: 'a, 'a> Visitor<'de> for Strict<'_, 'a> {
         Ok(array)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Place, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<NodeId, A::Error> {
         let Strict { tree, fault, path } = self;
         let object = tree.object();
         let mut names: HashSet<Cow<'a, str>> = HashSet::new();

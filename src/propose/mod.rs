@@ -12,6 +12,8 @@ pub mod writing;
 
 use std::collections::BTreeSet;
 
+use strum::VariantArray as _;
+
 use crate::catalog::outline::{Outlined, outline};
 use crate::catalog::pull::by_version;
 use crate::catalog::{Catalog, Entry};
@@ -50,7 +52,7 @@ pub fn propose(sample: &Sample, catalog: Option<&Catalog>) -> Proposal {
         .filter(|column| column.known)
         .map(|column| column.name.clone())
         .collect();
-    let fields = Field::ALL.map(|field| field.name());
+    let fields: Vec<&str> = Field::VARIANTS.iter().map(|field| field.name()).collect();
     let plain: Vec<Candidate> = fields
         .iter()
         .filter(|name| !known.contains(**name))

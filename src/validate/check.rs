@@ -1,20 +1,16 @@
 //! One row against the contract and its catalog entry.
 
-use std::borrow::Cow;
-
-use super::convert::{Part, assemble};
+use super::convert::assemble;
 use super::findings;
-use super::known::Known;
 use crate::catalog::schema::Schema;
 use crate::catalog::{AuthType, Catalog, Entry, Environment, NoEntry, NoEnvironment};
-use crate::input::fields::{Field, Texts};
+use crate::input::fields::{Field, Part};
 use crate::input::row::Row;
 use crate::issue::{Code, Problem};
 use crate::json::instance::Instance;
-use crate::model::{Identity, Key, user_digest};
+use crate::model::{Identity, Key};
 
-/// A row that is valid by itself: where it belongs. Where [`check`] says so, its `data` and `formData` stand whole in
-/// the row, converted and valid.
+/// Where a row that is valid by itself belongs. Its `data` and `formData` stand whole in the row, converted and valid.
 #[derive(Clone, Copy)]
 pub struct Checked<'c> {
     /// The catalog entry of its connector version.
@@ -23,39 +19,73 @@ pub struct Checked<'c> {
     pub environment: &'c Environment,
 }
 
-/// A catalog, asked about rows most of which want the same few entries.
-pub struct Entries<'c> {
+/// Checks rows against a catalog, most of which want the same few entries.
+pub struct RowChecker<'c> {
     catalog: &'c Catalog,
-    recent: Known<3, Checked<'c>>,
+    /// By connector, version and environment.
+    recent: Vec<([String; 3], Checked<'c>)>,
     /// Whether the row before had errors. Asking whether a row is valid costs less than listing its errors, but a
     /// file that is wrong in every row should not pay for both.
-    errors: bool,
+    had_errors: bool,
 }
 
-impl<'c> Entries<'c> {
-    /// Of a catalog.
-    pub fn new(catalog: &'c Catalog) -> Entries<'c> {
-        Entries {
+/// So many entries are remembered; in a file with more, the others are looked up each time.
+const REMEMBERED: usize = 16;
+
+impl<'c> RowChecker<'c> {
+    /// Against this catalog.
+    pub fn new(catalog: &'c Catalog) -> RowChecker<'c> {
+        RowChecker {
             catalog,
-            recent: Known::default(),
-            errors: false,
+            recent: Vec::new(),
+            had_errors: false,
         }
     }
 
-    /// The entry and environment that a row asks for by its connector, version and environment (empty where it names
-    /// none), and a number for them where they are remembered.
-    ///
-    /// # Errors
-    /// Why there is none, as a problem of the row.
-    #[inline]
-    pub fn find(&mut self, names: [&str; 3]) -> Result<(Option<usize>, Checked<'c>), Problem> {
-        if let Some(number) = self.recent.place(names) {
-            return Ok((Some(number), *self.recent.get(number)));
+    /// Checks one row. Everything that is wrong is added to `problems`; where there is nothing, its entry comes back.
+    pub fn check(&mut self, row: &mut Row<'_>, problems: &mut Vec<Problem>) -> Option<Checked<'c>> {
+        let missing = |field: Field, problems: &mut Vec<Problem>| {
+            // a value that was refused is not missing as well
+            if row.text(field).is_none() && !problems.iter().any(|p| p.field == field.name()) {
+                let message = "is required and empty";
+                problems.push(Problem::new(field.name(), Code::MissingField, message));
+            }
+        };
+        missing(Field::ExternalUserId, problems);
+        check_solution(row, problems);
+        missing(Field::Connector, problems);
+        missing(Field::ConnectorVersion, problems);
+        let names = [
+            row.text(Field::Connector)?,
+            row.text(Field::ConnectorVersion)?,
+            row.text(Field::Environment).unwrap_or_default(),
+        ];
+        let checked = self
+            .find(names)
+            .map_err(|problem| problems.push(problem))
+            .ok()?;
+        let environment = checked.environment;
+        for (part, schema) in [
+            (Part::Data, &environment.credentials),
+            (Part::FormData, &environment.user_data),
+        ] {
+            check_part(row, part, schema, self.had_errors, problems);
+        }
+        self.had_errors = !problems.is_empty();
+        problems.is_empty().then_some(checked)
+    }
+
+    fn find(&mut self, names: [&str; 3]) -> Result<Checked<'c>, Problem> {
+        if let Some((_, checked)) = self.recent.iter().find(|(known, _)| *known == names) {
+            return Ok(*checked);
         }
         let [connector, version, environment] = names;
         let environment = Some(environment).filter(|name| !name.is_empty());
         let checked = look_up(self.catalog, connector, version, environment)?;
-        Ok((self.recent.add(names, checked), checked))
+        if self.recent.len() < REMEMBERED {
+            self.recent.push((names.map(str::to_owned), checked));
+        }
+        Ok(checked)
     }
 }
 
@@ -65,65 +95,34 @@ fn look_up<'c>(
     version: &str,
     environment: Option<&str>,
 ) -> Result<Checked<'c>, Problem> {
-    let problem = |field: Field, code, message| Err(Problem::new(field.name(), code, message));
-    let entry = match catalog.entry(connector, version) {
-        Ok(entry) => entry,
-        Err(NoEntry::Connector(message)) => {
-            return problem(Field::Connector, Code::UnknownConnector, message);
-        }
-        Err(NoEntry::Version(message)) => {
-            return problem(Field::ConnectorVersion, Code::UnknownVersion, message);
-        }
-    };
-    if let Some(problem) = not_importable(entry) {
-        return Err(problem);
-    }
-    match entry.environment(environment) {
-        Ok(environment) => Ok(Checked { entry, environment }),
-        Err(NoEnvironment::Needed(message)) => {
-            problem(Field::Environment, Code::EnvironmentNeeded, message)
-        }
-        Err(NoEnvironment::Unknown(message)) => {
-            problem(Field::Environment, Code::UnknownEnvironment, message)
-        }
-    }
+    let problem = |field: Field, code, message| Problem::new(field.name(), code, message);
+    let entry = catalog
+        .entry(connector, version)
+        .map_err(|error| match error {
+            NoEntry::Connector(message) => {
+                problem(Field::Connector, Code::UnknownConnector, message)
+            }
+            NoEntry::Version(message) => {
+                problem(Field::ConnectorVersion, Code::UnknownVersion, message)
+            }
+        })?;
+    check_importable(entry)?;
+    let environment = entry
+        .environment(environment)
+        .map_err(|error| match error {
+            NoEnvironment::Needed(message) => {
+                problem(Field::Environment, Code::EnvironmentNeeded, message)
+            }
+            NoEnvironment::Unknown(message) => {
+                problem(Field::Environment, Code::UnknownEnvironment, message)
+            }
+        })?;
+    Ok(Checked { entry, environment })
 }
 
-/// The end user's display name.
-pub fn user_name(row: &impl Texts) -> &str {
-    row.text(Field::UserName)
-        .or_else(|| row.text(Field::ExternalUserId))
-        .unwrap_or_default()
-}
-
-/// The instance's name.
-pub fn instance_name(row: &impl Texts) -> &str {
-    row.text(Field::InstanceName)
-        .unwrap_or_else(|| user_name(row))
-}
-
-/// The authentication's name.
-pub fn auth_name(row: &impl Texts) -> Cow<'_, str> {
-    row.text(Field::AuthName).map_or_else(
-        || {
-            let mut name = String::new();
-            default_auth_name(row, &mut name);
-            Cow::Owned(name)
-        },
-        Cow::Borrowed,
-    )
-}
-
-/// Appends the name that an authentication has where the row gives none.
-pub fn default_auth_name(row: &impl Texts, name: &mut String) {
-    name.push_str(row.text(Field::Connector).unwrap_or_default());
-    name.push(' ');
-    name.push_str(row.text(Field::ExternalUserId).unwrap_or_default());
-}
-
-/// The service environment of a row, as far as it can be told without judging the rest of it: with it, [`key`]
+/// The service environment of a row, as far as it can be told without checking the rest of it: with it, [`key`]
 /// says who the row is, even where its credentials have been taken out of the file.
-pub fn environment_of<'c>(catalog: &'c Catalog, row: &impl Texts) -> Option<&'c Environment> {
+pub fn environment_of<'c>(catalog: &'c Catalog, row: &Row<'_>) -> Option<&'c Environment> {
     row.text(Field::ExternalUserId)?;
     let connector = row.text(Field::Connector)?;
     let entry = catalog
@@ -132,145 +131,73 @@ pub fn environment_of<'c>(catalog: &'c Catalog, row: &impl Texts) -> Option<&'c 
     entry.environment(row.text(Field::Environment)).ok()
 }
 
-/// Judges one row. Everything that is wrong is added to `problems`; where there is nothing, its entry comes
-/// back.
-pub fn check<'c>(
-    entries: &mut Entries<'c>,
-    row: &mut Row<'_>,
-    problems: &mut Vec<Problem>,
-) -> Option<Checked<'c>> {
-    if row.text(Field::ExternalUserId).is_none() {
-        missing(problems, Field::ExternalUserId);
-    }
-    solution_fields(row, problems);
-    let (connector, version) = (
-        row.text(Field::Connector),
-        row.text(Field::ConnectorVersion),
-    );
-    if connector.is_none() {
-        missing(problems, Field::Connector);
-    }
-    if version.is_none() {
-        missing(problems, Field::ConnectorVersion);
-    }
-    let environment = row.text(Field::Environment).unwrap_or_default();
-    let checked = match entries.find([connector?, version?, environment]) {
-        Ok((_, checked)) => checked,
-        Err(problem) => {
-            problems.push(problem);
-            return None;
-        }
-    };
-    let environment = checked.environment;
-    let listed = entries.errors;
-    against_schema(row, Part::Data, &environment.credentials, listed, problems);
-    against_schema(
-        row,
-        Part::FormData,
-        &environment.user_data,
-        listed,
-        problems,
-    );
-    entries.errors = !problems.is_empty();
-    problems.is_empty().then_some(checked)
-}
-
-fn missing(problems: &mut Vec<Problem>, field: Field) {
-    // a value that was refused is not missing as well
-    if !problems.iter().any(|p| p.field == field.name()) {
-        let message = "is required and empty";
-        problems.push(Problem::new(field.name(), Code::MissingField, message));
-    }
-}
-
-/// A row and its end user, as results files know them.
-#[derive(Clone, Copy, Debug)]
-pub struct Digests {
-    /// The row's key.
-    pub key: Key,
-    /// The digest of its end user's id.
-    pub user: u128,
-}
-
-/// The digests of a row that [`check`] found valid.
-pub fn digests(row: &impl Texts, environment: &Environment) -> Digests {
-    Digests {
-        key: key(row, environment),
-        user: user_digest(row.text(Field::ExternalUserId).unwrap_or_default()),
-    }
-}
-
-/// The key of a row that [`check`] found valid.
-pub fn key(row: &impl Texts, environment: &Environment) -> Key {
+/// The key of a valid row.
+pub fn key(row: &Row<'_>, environment: &Environment) -> Key {
     let text = |field| row.text(field).unwrap_or_default();
     let solution = row.text(Field::SolutionId);
     let identity = Identity {
         external_user_id: text(Field::ExternalUserId),
         environment_id: &environment.id,
-        auth_name: &auth_name(row),
+        auth_name: &row.auth_name(),
         solution_id: solution.unwrap_or_default(),
-        instance_name: solution.map_or("", |_| instance_name(row)),
+        instance_name: solution.map_or("", |_| row.instance_name()),
         slot: text(Field::AuthExternalId),
     };
     identity.key()
 }
 
-fn solution_fields(row: &Row<'_>, problems: &mut Vec<Problem>) {
-    if row.text(Field::SolutionId).is_some() {
-        if row.text(Field::AuthExternalId).is_none()
-            && !problems.iter().any(|p| p.field == "authExternalId")
-        {
-            problems.push(Problem::new(
-                Field::AuthExternalId.name(),
-                Code::MissingField,
-                "is required with a solutionId: the External ID of the slot to fill",
-            ));
+fn check_solution(row: &Row<'_>, problems: &mut Vec<Problem>) {
+    let has = |field: Field| row.text(field).is_some();
+    let named = |name: &str| problems.iter().any(|problem| problem.field == name);
+    if has(Field::SolutionId) {
+        let slot = Field::AuthExternalId;
+        if !has(slot) && !named(slot.name()) {
+            let message = "is required with a solutionId: the External ID of the slot to fill";
+            problems.push(Problem::new(slot.name(), Code::MissingField, message));
         }
         return;
     }
-    if problems.iter().any(|p| p.field == "solutionId") {
+    if named(Field::SolutionId.name()) {
         return;
     }
-    let message = "means nothing without a solutionId; give one, or leave this empty";
-    for field in [Field::InstanceName, Field::AuthExternalId] {
-        if row.text(field).is_some() {
-            problems.push(Problem::new(field.name(), Code::NoSolution, message));
-        }
-    }
-    for (slot, _) in &row.config {
-        problems.push(Problem::new(
-            format!("config.{slot}"),
-            Code::NoSolution,
-            message,
-        ));
-    }
+    let fields = [Field::InstanceName, Field::AuthExternalId];
+    let fields = fields.into_iter().filter(|field| has(*field));
+    let slots = row.config.iter().map(|(slot, _)| format!("config.{slot}"));
+    problems.extend(
+        fields
+            .map(|field| field.name().to_owned())
+            .chain(slots)
+            .map(|field| {
+                let message = "means nothing without a solutionId; give one, or leave this empty";
+                Problem::new(field, Code::NoSolution, message)
+            }),
+    );
 }
 
-fn not_importable(entry: &Entry) -> Option<Problem> {
-    match entry.auth_type {
-        AuthType::Token => None,
-        AuthType::Oauth2 if entry.own_service => None,
-        AuthType::Oauth2 => Some(Problem::new(
-            "connector",
+fn check_importable(entry: &Entry) -> Result<(), Problem> {
+    let (code, message) = match entry.auth_type {
+        AuthType::Token => return Ok(()),
+        AuthType::Oauth2 if entry.own_service => return Ok(()),
+        AuthType::Oauth2 => (
             Code::ThirdPartyOauth,
-            "is a third-party OAuth service: its tokens cannot be moved, the end user must authenticate in the Config Wizard (if the service is your own, set ownService in the catalog)",
-        )),
-        other => Some(Problem::new(
-            "connector",
+            "is a third-party OAuth service: its tokens cannot be moved, the end user must authenticate in the Config Wizard (if the service is your own, set ownService in the catalog)".to_owned(),
+        ),
+        other => (
             Code::UnsupportedAuthType,
             format!(
                 "authenticates by {}, which cannot be imported; the end user must authenticate in the Config Wizard",
                 other.as_str()
             ),
-        )),
-    }
+        ),
+    };
+    Err(Problem::new(Field::Connector.name(), code, message))
 }
 
-fn against_schema(
+fn check_part(
     row: &mut Row<'_>,
     part: Part,
     schema: &Schema,
-    listed: bool,
+    had_errors: bool,
     problems: &mut Vec<Problem>,
 ) {
     let prefix = part.name();
@@ -280,20 +207,20 @@ fn against_schema(
         return;
     };
     let instance = Instance::Value(&row.tree, object);
-    if !listed && validator.is_valid(instance.clone()) {
+    if !had_errors && validator.is_valid(instance.clone()) {
         return;
     }
     for error in validator.iter_errors(instance) {
         // what could not be read or converted has been said, and is not missing as well
-        let problem = findings::problem(&error, prefix, "", schema);
-        let said = problem.code == Code::MissingField
-            && (unreadable
-                || failed.iter().any(|path| {
-                    let path = format!("{prefix}.{path}");
-                    path == problem.field || path.starts_with(&format!("{}.", problem.field))
-                }));
-        if !said {
-            findings::split_unknown(problem, &error, prefix, problems);
-        }
+        let is_said = |problem: &Problem| {
+            problem.code == Code::MissingField
+                && (unreadable
+                    || failed.iter().any(|path| {
+                        let path = format!("{prefix}.{path}");
+                        path == problem.field || path.starts_with(&format!("{}.", problem.field))
+                    }))
+        };
+        let found = findings::problems(&error, prefix, schema);
+        problems.extend(found.into_iter().filter(|problem| !is_said(problem)));
     }
 }

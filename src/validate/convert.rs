@@ -5,39 +5,21 @@ use std::borrow::Cow;
 use serde_json::Number;
 
 use crate::catalog::schema::{Schema, Types};
+use crate::input::fields::Part;
 use crate::input::row::{Piece, Row, parse_bool, parse_cell};
 use crate::issue::{Code, Problem};
 use crate::json::parse::JsonError;
-use crate::json::{Kind, Place, Tree};
-
-/// Which of a row's two objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
-    /// `data`: the credentials.
-    Data,
-    /// `formData`: the fields of Tray's authentication form.
-    FormData,
-}
-
-impl Part {
-    /// The contract's name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Part::Data => "data",
-            Part::FormData => "formData",
-        }
-    }
-}
+use crate::json::{Kind, NodeId, Tree};
 
 /// Puts an object together from what a row gives, converted by `schema`; from then on it stands whole in the
 /// row. Fields that failed to convert are left out and their paths returned, so that they are not also
 /// reported as missing.
-pub fn assemble(
+pub(crate) fn assemble(
     row: &mut Row<'_>,
     part: Part,
     schema: &Schema,
     problems: &mut Vec<Problem>,
-) -> (Place, Vec<String>) {
+) -> (NodeId, Vec<String>) {
     let prefix = part.name();
     let tree = &mut row.tree;
     let given = match part {
@@ -81,10 +63,10 @@ pub fn assemble(
 /// Puts `value` at a dotted path; gives the path back where something else stands there already.
 fn insert<'a>(
     tree: &mut Tree<'a>,
-    mut object: Place,
+    mut object: NodeId,
     path: Cow<'a, str>,
     whole: bool,
-    value: Place,
+    value: NodeId,
 ) -> Result<(), Cow<'a, str>> {
     let mut start = 0;
     while let Some((first, rest)) = path[start..].split_once('.').filter(|_| !whole)
@@ -118,11 +100,11 @@ fn part_of<'a>(path: &Cow<'a, str>, start: usize, length: usize) -> Cow<'a, str>
 }
 
 /// A CSV cell as the schema's type. Text stays text wherever the schema allows text or says nothing.
-pub fn convert<'a>(
+fn convert<'a>(
     tree: &mut Tree<'a>,
     text: Cow<'a, str>,
     types: Types,
-) -> Result<Place, (Code, String)> {
+) -> Result<NodeId, (Code, String)> {
     if types.is_open() || types.allows("string") {
         return Ok(tree.text(text));
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::Checked;
-use crate::input::fields::{Field, Texts};
+use crate::input::fields::Field;
 use crate::input::row::Row;
 
 /// Solutions, slots, services and environments that valid rows name.
@@ -27,63 +27,23 @@ pub struct Slots {
 }
 
 impl References {
-    /// Adds what a valid row refers to. Allocates only for what is new.
-    pub fn add(&mut self, row: &Row<'_>, checked: Checked<'_>) {
-        self.add_service(checked);
-        self.form_data |= row
-            .form_data
-            .whole
-            .is_some_and(|form| !row.tree.is_empty(form));
-        if let Some(solution) = row.text(Field::SolutionId) {
-            let slot = row.text(Field::AuthExternalId).unwrap_or_default();
-            self.add_slot(solution, slot);
-            for (slot, _) in &row.config {
-                self.add_config_slot(solution, slot);
-            }
-        }
-    }
-
-    /// Adds the service and environment of a catalog entry.
-    pub fn add_service(&mut self, checked: Checked<'_>) {
+    /// Adds the service, environment, solution and slots of a valid row.
+    pub(super) fn add(&mut self, row: &Row<'_>, checked: Checked<'_>) {
         let service = &checked.entry.service;
-        let known = self
-            .services
-            .get(&service.name)
-            .and_then(|versions| versions.get(&service.version))
-            .is_some_and(|ids| ids.contains(&checked.environment.id));
-        if !known {
-            self.services
-                .entry(service.name.clone())
-                .or_default()
-                .entry(service.version)
-                .or_default()
-                .insert(checked.environment.id.clone());
+        let versions = self.services.entry(service.name.clone()).or_default();
+        let environments = versions.entry(service.version).or_default();
+        environments.insert(checked.environment.id.clone());
+        if let Some(solution) = row.text(Field::SolutionId) {
+            let slots = self.solutions.entry(solution.to_owned()).or_default();
+            let slot = row.text(Field::AuthExternalId).unwrap_or_default();
+            slots.auth.insert(slot.to_owned());
+            let config = row.config.iter().map(|(slot, _)| slot.to_string());
+            slots.config.extend(config);
         }
-    }
-
-    /// Adds an auth slot of a solution.
-    pub fn add_slot(&mut self, solution: &str, slot: &str) {
-        if let Some(slots) = self.slots(solution) {
-            insert(&mut slots.auth, slot);
-        }
-    }
-
-    /// Adds a config slot of a solution.
-    pub fn add_config_slot(&mut self, solution: &str, slot: &str) {
-        if let Some(slots) = self.slots(solution) {
-            insert(&mut slots.config, slot);
-        }
-    }
-
-    fn slots(&mut self, solution: &str) -> Option<&mut Slots> {
-        if !self.solutions.contains_key(solution) {
-            self.solutions.insert(solution.to_owned(), Slots::default());
-        }
-        self.solutions.get_mut(solution)
     }
 
     /// Adds what other rows refer to.
-    pub fn merge(&mut self, other: References) {
+    pub(super) fn merge(&mut self, other: References) {
         for (solution, slots) in other.solutions {
             let own = self.solutions.entry(solution).or_default();
             own.auth.extend(slots.auth);
@@ -96,11 +56,5 @@ impl References {
             }
         }
         self.form_data |= other.form_data;
-    }
-}
-
-fn insert(set: &mut BTreeSet<String>, text: &str) {
-    if !set.contains(text) {
-        set.insert(text.to_owned());
     }
 }

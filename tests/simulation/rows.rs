@@ -10,9 +10,9 @@ use tray_import::batch::{Index, IndexBuilder};
 use tray_import::import::feed::{Item, Placement, WorkRow};
 use tray_import::model::{Key, digest, user_digest};
 use tray_import::secret::SecretText;
-use tray_import::validate::across::Across;
-use tray_import::validate::marks::Marks;
-use tray_import::validate::pipeline::{Judgement, Verdict};
+use tray_import::validate::duplicates::Duplicates;
+use tray_import::validate::fingerprints::RowFingerprint;
+use tray_import::validate::pipeline::CheckedRow;
 
 use crate::world::{CONFIG, SERVICES, SOLUTIONS};
 
@@ -66,17 +66,17 @@ impl SimRow {
     }
 
     /// What tells the row from the others. All rows that are drawn can stand beside each other.
-    fn marks(&self) -> Marks {
+    fn fingerprint(&self) -> RowFingerprint {
         let key = self.key().0;
-        Marks {
+        RowFingerprint {
             user: 0,
             authentication: key as u32,
             instance: self
                 .group()
                 .map(|(user, solution, name)| digest("group", &[&user, &solution, &name]) as u32),
             slot: key as u32,
+            user_name: 0,
             enabled: self.enabled,
-            config: 0,
         }
     }
 
@@ -230,7 +230,7 @@ impl<'s> Input<'s> {
             rng.shuffle(&mut order);
         }
         let mut builder = IndexBuilder::default();
-        let mut across = Across::new(true);
+        let mut duplicates = Duplicates::new(true);
         let mut valid = Vec::new();
         let mut number = 0;
         for row in order.into_iter().map(|at| &rows[at]) {
@@ -239,27 +239,23 @@ impl<'s> Input<'s> {
                 continue;
             }
             number += 1;
-            let (user, marks) = (user_digest(&row.external_user_id), row.marks());
-            let judgement = if is_valid {
-                let user = across.number_user(user);
-                let standing = across.admit(number as u32, user, &marks, &[]);
-                Judgement::Valid {
-                    key: Some(row.key()),
-                    standing: standing.expect("rows that can stand beside each other"),
-                    enabled: row.enabled,
-                }
+            let (user, fingerprint) = (user_digest(&row.external_user_id), row.fingerprint());
+            let mut identity = None;
+            if is_valid {
+                let user = duplicates.number_user(user);
+                duplicates.add(user, &fingerprint, &[]);
+                identity = Some((row.key(), user));
             } else {
-                across.leave_out(number as u32);
-                Judgement::Invalid {
-                    problems: &[],
-                    instance: marks.instance.map(|mark| (user, mark)),
-                }
-            };
-            builder.add(&Verdict {
+                let instance = fingerprint.instance.map(|instance| (user, instance));
+                duplicates.add_invalid(number as u32, instance);
+            }
+            builder.add(&CheckedRow {
                 row: number,
                 line: number,
                 raw: b"",
-                judgement,
+                valid: is_valid,
+                problems: &[],
+                identity,
             });
             if is_valid {
                 valid.push((number, row));
@@ -267,7 +263,7 @@ impl<'s> Input<'s> {
         }
         Input {
             rows: valid,
-            index: builder.finish(across),
+            index: builder.finish(duplicates.compare(|_| "")).0,
         }
     }
 

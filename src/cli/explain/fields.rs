@@ -6,11 +6,12 @@ use super::origin::Origins;
 use crate::catalog::outline::{Outlined, outline};
 use crate::catalog::schema::Schema;
 use crate::catalog::{Catalog, Entry, Environment};
-use crate::input::fields::{Field, Texts};
+use strum::VariantArray as _;
+
+use crate::input::fields::{Field, Part};
 use crate::input::row::{Piece, Row};
 use crate::secret::SecretValue;
-use crate::validate::check::{auth_name, instance_name, user_name};
-use crate::validate::convert::{Part, assemble};
+use crate::validate::convert::assemble;
 
 /// What a row's fields are.
 pub(super) struct Explained {
@@ -78,7 +79,7 @@ impl Explained {
 
     /// The contract's plain fields, those that are absent too.
     fn plain(&mut self, row: &Row<'_>, origins: &Origins) {
-        for field in Field::ALL {
+        for &field in Field::VARIANTS {
             let own = match field {
                 Field::Scopes => (!row.scopes.is_empty()).then(|| json!(row.scopes.join(" "))),
                 Field::Hidden => row.hidden.map(Value::from),
@@ -118,10 +119,7 @@ impl Explained {
     /// `data` or `formData`: each field as it was converted, and the required ones that are not there.
     fn given(&mut self, part: Part, row: &mut Row<'_>, schema: Option<&Schema>, origins: &Origins) {
         let prefix = part.name();
-        let given = match part {
-            Part::Data => &row.data,
-            Part::FormData => &row.form_data,
-        };
+        let given = row.part(part);
         let as_they_stand: Vec<(String, String)> = given
             .pieces
             .iter()
@@ -236,7 +234,7 @@ impl Explained {
                 }
                 (Some(solution), slot) => format!(
                     "{:?} of solution {solution:?}, slot {}",
-                    instance_name(row),
+                    row.instance_name(),
                     slot.map_or_else(|| "–".to_owned(), |slot| format!("{slot:?}"))
                 ),
             },
@@ -316,14 +314,14 @@ fn default(field: Field, row: &Row<'_>) -> Option<(Value, &'static str)> {
     let solution = known(Field::SolutionId);
     match field {
         Field::UserName if known(Field::ExternalUserId) => {
-            Some((json!(user_name(row)), "default: the externalUserId"))
+            Some((json!(row.user_name()), "default: the externalUserId"))
         }
         Field::AuthName if known(Field::ExternalUserId) && known(Field::Connector) => Some((
-            json!(auth_name(row)),
+            json!(row.auth_name()),
             "default: connector and externalUserId",
         )),
         Field::InstanceName if solution && known(Field::ExternalUserId) => {
-            Some((json!(instance_name(row)), "default: the userName"))
+            Some((json!(row.instance_name()), "default: the userName"))
         }
         Field::Hidden => Some((json!(false), "default")),
         Field::Enabled if solution => Some((json!(true), "default")),

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::args::{Shared, ValidateArgs};
 use super::exit::{Exit, Failure};
-use super::load::{Listener, Loaded, load};
+use super::load::{Listener, Loaded, RowAt, load};
 use super::printer::Printer;
 use crate::input::blocks::Block;
 use crate::input::records::for_each_row;
@@ -106,18 +106,12 @@ impl Listener for Found {
         Ok(())
     }
 
-    fn place(&mut self, row: u64, line: u64) {
-        self.rows = row;
-        if row == self.wanted {
-            self.line = line;
+    fn row(&mut self, at: &RowAt<'_>) {
+        self.rows = at.row;
+        if at.row == self.wanted {
+            self.line = at.line;
+            self.raw = Some(Zeroizing::new(at.raw.to_vec()));
         }
-    }
-
-    fn row(&mut self, raw: &[u8], _valid: bool) -> io::Result<()> {
-        if self.rows == self.wanted {
-            self.raw = Some(Zeroizing::new(raw.to_vec()));
-        }
-        Ok(())
     }
 }
 

@@ -101,10 +101,6 @@ impl Listener for Listed<'_> {
         }
         Ok(())
     }
-
-    fn row(&mut self, _raw: &[u8], _valid: bool) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 /// The results so far. A dry run only looks; a file that is not there yet is created when it is needed.

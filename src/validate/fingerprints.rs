@@ -1,20 +1,22 @@
 //! By what rows are compared with each other: short hashes, made anew in every run.
 //!
 //! They decide only which rows of one file are duplicates; nothing that is kept depends on them. An end user
-//! is told by 64 bits at least, and what is compared within one end user's rows by 32 bits more.
+//! is told by 64 bits at least, and what is compared within one end user's rows by 32 bits more. Texts instead would
+//! take ten times the memory, and digests half as long again as all other work on a row.
 
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::quality::RandomState;
 
-use super::check::{default_auth_name, instance_name};
+use super::check::Checked;
 use crate::catalog::Environment;
-use crate::input::fields::{Field, Texts};
-use crate::json::{Kind, Place, Tree};
+use crate::input::fields::Field;
+use crate::input::row::Row;
+use crate::json::{Kind, NodeId, Tree};
 
-/// The marks of a row that is valid by itself.
+/// The fingerprints of a row that is valid by itself.
 #[derive(Clone, Copy, Debug)]
-pub struct Marks {
+pub struct RowFingerprint {
     /// The end user.
     pub user: u64,
     /// Environment and authentication name.
@@ -23,74 +25,65 @@ pub struct Marks {
     pub instance: Option<u32>,
     /// The slot of that instance.
     pub slot: u32,
+    /// The end user's display name; 0 where the row gives none.
+    pub user_name: u32,
     /// Whether the instance is to be enabled.
     pub enabled: bool,
-    /// How many of the block's config marks are the row's.
-    pub config: u32,
 }
 
-/// One config value of a row.
+/// The fingerprint of one config value of a row.
 #[derive(Clone, Copy, Debug)]
-pub struct ConfigMark {
+pub struct ConfigFingerprint {
     /// The slot.
     pub slot: u32,
     /// The value; the same for values that are the same JSON.
     pub value: u32,
 }
 
-/// Makes the marks of one run.
-#[derive(Default)]
-pub struct Marker {
+/// Makes the fingerprints of one run.
+#[derive(Clone, Default)]
+pub(crate) struct Fingerprinter {
     state: RandomState,
 }
 
-impl Marker {
+impl Fingerprinter {
     /// The instance of a row, valid or not, as far as it can be told.
-    pub fn instance(&self, row: &impl Texts) -> Option<u32> {
+    pub(crate) fn instance(&self, row: &Row<'_>) -> Option<u32> {
         let solution = row.text(Field::SolutionId)?;
-        Some(self.hash(&[solution, instance_name(row)]) as u32)
+        Some(self.hash(&[solution, row.instance_name()]) as u32)
     }
 
-    /// The marks of a valid row with so many config values. `scratch` is for names that have to be put together.
-    pub fn mark(
-        &self,
-        row: &impl Texts,
-        environment: &Environment,
-        enabled: bool,
-        config: usize,
-        scratch: &mut String,
-    ) -> Marks {
+    pub(crate) fn row(&self, row: &Row<'_>, environment: &Environment) -> RowFingerprint {
         let text = |field| row.text(field).unwrap_or_default();
-        let name = row.text(Field::AuthName).unwrap_or_else(|| {
-            scratch.clear();
-            default_auth_name(row, scratch);
-            scratch
-        });
-        let authentication = self.hash(&[&environment.id, name]) as u32;
         let instance = self.instance(row);
-        Marks {
+        let user_name = row.text(Field::UserName);
+        RowFingerprint {
             user: self.hash(&[text(Field::ExternalUserId)]),
-            authentication,
+            authentication: self.hash(&[&environment.id, &row.auth_name()]) as u32,
             instance,
             slot: instance.map_or(0, |_| self.hash(&[text(Field::AuthExternalId)]) as u32),
-            enabled,
-            config: u32::try_from(config).unwrap_or(u32::MAX),
+            user_name: user_name.map_or(0, |name| self.hash(&[name]) as u32 | 1),
+            enabled: row.enabled.unwrap_or(true),
         }
     }
 
-    /// The mark of a config value.
-    pub fn config(&self, slot: &str, tree: &Tree<'_>, value: Place) -> ConfigMark {
-        ConfigMark {
+    /// What a valid row refers to in Tray: rows that refer to the same have the same.
+    pub(crate) fn references(&self, row: &Row<'_>, checked: Checked<'_>) -> u64 {
+        let text = |field| row.text(field).unwrap_or_default();
+        let (solution, slot) = (text(Field::SolutionId), text(Field::AuthExternalId));
+        let (service, environment) = (&checked.entry.service, &checked.environment.id);
+        let hash = self.hash(&[&service.name, environment, solution, slot]);
+        let hash = hash.wrapping_add_signed(service.version);
+        let config = row.config.iter();
+        config.fold(hash, |hash, (slot, _)| {
+            hash.rotate_left(5) ^ self.hash(&[slot])
+        })
+    }
+
+    pub(crate) fn config(&self, slot: &str, tree: &Tree<'_>, value: NodeId) -> ConfigFingerprint {
+        ConfigFingerprint {
             slot: self.hash(&[slot]) as u32,
             value: self.value(tree, value) as u32,
-        }
-    }
-
-    /// The mark of a config value that is text.
-    pub fn config_text(&self, slot: &str, text: &str) -> ConfigMark {
-        ConfigMark {
-            slot: self.hash(&[slot]) as u32,
-            value: self.text(text) as u32,
         }
     }
 
@@ -104,15 +97,8 @@ impl Marker {
         hasher.finish()
     }
 
-    fn text(&self, text: &str) -> u64 {
-        let mut hasher = self.state.build_hasher();
-        hasher.write_u8(3);
-        hasher.write(text.as_bytes());
-        hasher.finish()
-    }
-
     /// The same for values that are the same JSON, whatever the order of keys.
-    fn value(&self, tree: &Tree<'_>, at: Place) -> u64 {
+    fn value(&self, tree: &Tree<'_>, at: NodeId) -> u64 {
         let mut hasher = self.state.build_hasher();
         match tree.kind(at) {
             Kind::Null => hasher.write_u8(0),
@@ -121,7 +107,10 @@ impl Marker {
                 hasher.write_u8(2);
                 hasher.write(number.to_string().as_bytes());
             }
-            Kind::Text(text) => return self.text(text),
+            Kind::Text(text) => {
+                hasher.write_u8(3);
+                hasher.write(text.as_bytes());
+            }
             Kind::Array(_) => {
                 hasher.write_u8(4);
                 for item in tree.children(at) {
@@ -130,7 +119,7 @@ impl Marker {
             }
             Kind::Object(_) => {
                 hasher.write_u8(5);
-                let mut members: Vec<Place> = tree.children(at).collect();
+                let mut members: Vec<NodeId> = tree.children(at).collect();
                 members.sort_by_key(|at| tree.name(*at));
                 for member in members {
                     hasher.write_u64(self.hash(&[tree.name(member)]));
@@ -149,11 +138,11 @@ mod tests {
 
     #[test]
     fn values_are_the_same_whatever_the_order_of_keys() {
-        let marker = Marker::default();
+        let fingerprinter = Fingerprinter::default();
         let value = |text: &str| {
             let mut tree = Tree::default();
             let at = parse(&mut tree, text).unwrap();
-            marker.value(&tree, at)
+            fingerprinter.value(&tree, at)
         };
         assert_eq!(value(r#"{"a":1,"b":[2]}"#), value(r#"{ "b":[2], "a":1}"#));
         let all = [

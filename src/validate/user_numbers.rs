@@ -81,20 +81,6 @@ impl UserNumbers {
         }
     }
 
-    /// Makes room for so many more, if there is that much memory.
-    pub fn reserve(&mut self, more: usize) {
-        let digests = match &mut self.digests {
-            Digests::Whole(all) => all.try_reserve(more),
-            Digests::Half(all) => all.try_reserve(more),
-        };
-        if digests.is_ok() {
-            let digests = &self.digests;
-            let hash = |number: &u32| digests.hash(*number);
-            // without room made ahead, it grows as they come
-            let _ = self.table.try_reserve(more, hash);
-        }
-    }
-
     /// How many there are.
     pub fn len(&self) -> usize {
         match &self.digests {
