@@ -13,6 +13,8 @@ RUN mkdir src && echo 'fn main() {}' > src/main.rs && touch src/lib.rs \
     && cargo build --locked --release \
     && rm -r src
 COPY src src
+COPY templates templates
+COPY templates templates
 # cargo goes by modification times, and the empty files above are newer than the source may be
 RUN touch src/main.rs src/lib.rs && cargo build --locked --release \
     && target/release/tray-import --version

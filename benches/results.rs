@@ -1,14 +1,15 @@
-//! The lines of a results file: written, and folded.
+//! The lines of a results file: written, and replayed.
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jiff::Timestamp;
 use tray_import::model::{Id, Key, Progress, State, Step, digest};
-use tray_import::results::fold::fold;
+use tray_import::results::checksum::seal;
+use tray_import::results::facts::Facts;
 use tray_import::results::header::Header;
-use tray_import::results::header::VERSION;
 use tray_import::results::line::write_line;
+use tray_import::results::replay::replay_bytes;
 
 const ROWS: u64 = 5_000;
 
@@ -23,7 +24,8 @@ fn life(out: &mut Vec<u8>, row: u64) {
     let mut progress = Progress::none();
     let mut line = |progress: &mut Progress, state, step| {
         progress.enter(state, Some(step));
-        write_line(out, row, key, &user, progress, Timestamp::UNIX_EPOCH);
+        let at = Timestamp::UNIX_EPOCH;
+        write_line(out, (row, key), &user, progress, at, Facts::default());
     };
     line(&mut progress, State::Sent, Step::User);
     progress.user_id = id("user");
@@ -42,27 +44,20 @@ fn life(out: &mut Vec<u8>, row: u64) {
 }
 
 fn results(criterion: &mut Criterion) {
-    let header = Header {
-        r#type: "batch".to_owned(),
-        version: VERSION,
-        batch_id: "a-batch".to_owned(),
-        endpoint: "https://tray.io/graphql".to_owned(),
-        created_at: Timestamp::UNIX_EPOCH,
-        tool: "bench".to_owned(),
-    };
-    let mut file = serde_json::to_vec(&header).expect("a header");
-    file.push(b'\n');
+    let header = Header::new("https://tray.io/graphql");
+    let mut lines = Vec::new();
     for row in 1..=ROWS {
-        life(&mut file, row);
+        life(&mut lines, row);
     }
+    let file = [header.to_line(), seal(&lines, header.tag())].concat();
     let mut group = criterion.benchmark_group("results");
     group.sample_size(30);
     group.throughput(Throughput::Bytes(file.len() as u64));
-    group.bench_function("fold", |bencher| {
+    group.bench_function("replay", |bencher| {
         bencher.iter(|| {
-            let folded = fold(black_box(&file)).expect("a whole file");
-            assert_eq!(folded.rows.len() as u64, ROWS);
-            folded
+            let replay = replay_bytes(black_box(&file)).expect("a whole file");
+            assert_eq!(replay.len() as u64, ROWS);
+            replay
         });
     });
     group.throughput(Throughput::Elements(7));

@@ -4,35 +4,33 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
+use tempfile::TempPath;
 
 /// The mode of every file that this tool writes: read and written by its owner only.
-pub const PRIVATE: u32 = 0o600;
+pub(crate) const PRIVATE: u32 = 0o600;
 
 /// Creates or empties a file that only its owner can read, also where it existed with other rights.
 ///
 /// # Errors
 /// When it cannot be created; the path is named.
-pub fn create_private(path: &Path) -> io::Result<File> {
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     let open = || {
-        let file = OpenOptions::new()
+        let mut options = OpenOptions::new();
+        options
             .write(true)
             .create(true)
             .truncate(true)
-            .mode(PRIVATE)
-            .open(path)?;
+            .mode(PRIVATE);
+        let file = options.open(path)?;
         // `/dev/null` and the like are not ours to change
         if file.metadata()?.is_file() {
             file.set_permissions(Permissions::from_mode(PRIVATE))?;
         }
         Ok(file)
     };
-    open().map_err(|error: io::Error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot create {}: {error}", path.display()),
-        )
-    })
+    open().map_err(naming("create", path))
 }
 
 /// Writes a file whole or not at all. Whoever reads the file meanwhile, or after a crash, sees the old content
@@ -40,23 +38,21 @@ pub fn create_private(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// When it cannot be written; the path is named and an existing file is as it was.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = WholeFile::create(path)?;
     file.write_all(bytes)
         .and_then(|()| file.finish())
-        .map_err(|error| {
-            let message = format!("cannot write {}: {error}", path.display());
-            io::Error::new(error.kind(), message)
-        })
+        .map_err(naming("write", path))
 }
 
-/// Creates a file that was not there; never writes over one.
+/// Creates a file that was not there; never writes over one, and follows no link.
 ///
 /// # Errors
 /// When there is one already ([`io::ErrorKind::AlreadyExists`]), or it cannot be written; the path is named.
-pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let write = || {
-        let mut file = OpenOptions::new()
+        let mut options = OpenOptions::new();
+        let mut file = options
             .write(true)
             .create_new(true)
             .mode(PRIVATE)
@@ -64,32 +60,49 @@ pub fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)?;
         file.sync_all()
     };
-    write().map_err(|error: io::Error| {
-        io::Error::new(
-            error.kind(),
-            format!("cannot write {}: {error}", path.display()),
-        )
-    })
+    write().map_err(naming("write", path))
+}
+
+fn naming(what: &str, path: &Path) -> impl Fn(io::Error) -> io::Error {
+    move |error| {
+        let message = format!("cannot {what} {}: {error}", path.display());
+        io::Error::new(error.kind(), message)
+    }
+}
+
+/// Makes sure that the directory entry of a file is on disk.
+///
+/// # Errors
+/// When it is not, or may not be.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(directory(path))?.sync_all()
+}
+
+fn directory(path: &Path) -> &Path {
+    let parent = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }
 
 /// A file that appears whole or not at all: written beside its place, private, and moved there in the end.
 ///
 /// What is no regular file (`/dev/stdout`, a pipe) is written to as it is.
-pub struct WholeFile {
+pub(crate) struct WholeFile {
     out: BufWriter<File>,
     /// Where it is written, and where it belongs; none where it is written in its place.
-    moving: Option<(PathBuf, PathBuf)>,
+    moving: Option<(TempPath, PathBuf)>,
 }
 
-/// Files under way, for a process that is ended from outside.
-static UNDER_WAY: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+/// What is half written, for a process that is ended without unwinding.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 impl WholeFile {
     /// Begins the file that is to stand at `path`.
     ///
     /// # Errors
     /// When nothing can be created there; the path is named.
-    pub fn create(path: &Path) -> io::Result<WholeFile> {
+    pub(crate) fn create(path: &Path) -> io::Result<WholeFile> {
         if path.exists() && !path.is_file() {
             return Ok(WholeFile {
                 out: BufWriter::new(create_private(path)?),
@@ -100,16 +113,14 @@ impl WholeFile {
         let target = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         let mut name = std::ffi::OsString::from(".");
         name.push(target.file_name().unwrap_or_default());
-        name.push(format!(".{}.tmp", std::process::id()));
-        let temporary = target.with_file_name(name);
-        let file = create_private(&temporary).map_err(|error| {
+        let created = tempfile::Builder::new()
+            .prefix(&name)
+            .suffix(".tmp")
+            .tempfile_in(directory(&target))
             // the name that was asked for is what tells the reader something
-            let cause = error.to_string();
-            let cause = cause.rsplit_once(": ").map_or(&*cause, |(_, cause)| cause);
-            let message = format!("cannot create {}: {cause}", path.display());
-            io::Error::new(error.kind(), message)
-        })?;
-        lock_under_way().push(temporary.clone());
+            .map_err(|error| naming("create", path)(error.kind().into()))?;
+        let (file, temporary) = created.into_parts();
+        UNFINISHED.lock().push(temporary.to_path_buf());
         Ok(WholeFile {
             out: BufWriter::with_capacity(256 * 1024, file),
             moving: Some((temporary, target)),
@@ -120,15 +131,15 @@ impl WholeFile {
     ///
     /// # Errors
     /// When it cannot be written; nothing is at its place then that was not there before.
-    pub fn finish(mut self) -> io::Result<()> {
+    pub(crate) fn finish(mut self) -> io::Result<()> {
         self.out.flush()?;
-        if let Some((temporary, target)) = &self.moving {
+        if let Some((temporary, target)) = self.moving.take() {
             self.out.get_ref().sync_all()?;
-            std::fs::rename(temporary, target)?;
-            lock_under_way().retain(|path| path != temporary);
-            let parent = target.parent().filter(|p| !p.as_os_str().is_empty());
-            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
-            self.moving = None;
+            let path = temporary.to_path_buf();
+            let moved = temporary.persist(&target);
+            UNFINISHED.lock().retain(|other| *other != path);
+            moved?;
+            sync_directory(&target)?;
         }
         Ok(())
     }
@@ -144,25 +155,12 @@ impl Write for WholeFile {
     }
 }
 
-impl Drop for WholeFile {
-    fn drop(&mut self) {
-        if let Some((temporary, _)) = &self.moving {
-            // best effort: the process is in trouble already
-            let _ = std::fs::remove_file(temporary);
-            lock_under_way().retain(|path| path != temporary);
-        }
-    }
-}
-
 /// Removes what is half written, before the process ends without unwinding.
-pub fn remove_unfinished() {
-    for path in lock_under_way().drain(..) {
+pub(crate) fn remove_unfinished() {
+    for path in UNFINISHED.lock().drain(..) {
+        // best effort: the process is in trouble already
         let _ = std::fs::remove_file(path);
     }
-}
-
-fn lock_under_way() -> std::sync::MutexGuard<'static, Vec<PathBuf>> {
-    UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -26,11 +26,12 @@ use tray_import::input::open::Format;
 use tray_import::input::records::for_each_row;
 use tray_import::issue::Code;
 use tray_import::model::{Id, Key, Progress, State, Step};
-use tray_import::results::error::FoldError;
-use tray_import::results::fold::fold;
-use tray_import::results::header::Header;
-use tray_import::results::header::VERSION;
+use tray_import::results::checksum::seal;
+use tray_import::results::error::ReplayError;
+use tray_import::results::facts::Facts;
+use tray_import::results::header::{Header, VERSION};
 use tray_import::results::line::write_line;
+use tray_import::results::replay::replay_bytes;
 use tray_import::validate::check::RowChecker;
 
 /// Some lines of a file, the first one always among them where it is a header.
@@ -290,8 +291,7 @@ fn results(random: &mut Rng) -> Vec<u8> {
         created_at: Timestamp::UNIX_EPOCH,
         tool: "tray-import 0.1.0".to_owned(),
     };
-    let mut bytes = serde_json::to_vec(&header).unwrap();
-    bytes.push(b'\n');
+    let mut bytes = Vec::new();
     for _ in 0..random.usize(0..60) {
         let row = random.u64(1..20);
         let mut progress = Progress::none();
@@ -307,14 +307,19 @@ fn results(random: &mut Rng) -> Vec<u8> {
         let key = Key(u128::from(row) << 64);
         write_line(
             &mut bytes,
-            row,
-            key,
+            (row, key),
             &user,
             &progress,
             Timestamp::UNIX_EPOCH,
+            Facts::default(),
         );
     }
-    bytes
+    // with checksums, or as earlier versions wrote it
+    if random.bool() {
+        return [header.to_line(), seal(&bytes, header.tag())].concat();
+    }
+    let header = serde_json::to_vec(&header).unwrap();
+    [header, b"\n".to_vec(), bytes].concat()
 }
 
 #[test]
@@ -322,35 +327,37 @@ fn results_files() {
     fuzz("results files", 250, |random| {
         let whole = results(random);
         let cut = &whole[..random.usize(0..=whole.len())];
-        let folded = fold(cut).unwrap();
-        assert_eq!(folded.whole + folded.torn, cut.len() as u64);
-        assert_eq!(folded.header.is_some(), cut.contains(&b'\n'));
+        let replay = replay_bytes(cut).unwrap();
+        assert_eq!(replay.whole + replay.torn, cut.len() as u64);
+        assert_eq!(replay.header.is_some(), cut.contains(&b'\n'));
 
         let bytes = mutated(random, &whole, cut);
         let newlines = lines(&bytes);
-        match fold(&bytes) {
-            Ok(folded) => {
-                let held = usize::try_from(folded.whole).unwrap();
-                assert_eq!(folded.whole + folded.torn, bytes.len() as u64);
+        match replay_bytes(&bytes) {
+            Ok(replay) => {
+                let held = usize::try_from(replay.whole).unwrap();
+                assert_eq!(replay.whole + replay.torn, bytes.len() as u64);
                 assert!(held == 0 || bytes[held - 1] == b'\n');
                 assert!(
                     !bytes[held..].contains(&b'\n'),
                     "whole lines were taken for torn"
                 );
-                assert!(folded.rows.len() < newlines.len().max(1));
+                assert!(replay.len() < newlines.len().max(1));
             }
-            Err(FoldError::Foreign(_)) => assert!(!newlines.is_empty()),
-            Err(FoldError::Line { line, .. }) => {
+            Err(ReplayError::Foreign(_)) => assert!(!newlines.is_empty()),
+            Err(ReplayError::Line { line, .. }) => {
                 let before = newlines[..line - 1].concat();
                 assert!(bytes.len() > before.len() && newlines[line - 1].ends_with(b"\n"));
-                let folded = fold(&before).unwrap();
+                let replay = replay_bytes(&before).unwrap();
                 assert_eq!(
-                    folded.whole,
+                    replay.whole,
                     before.len() as u64,
                     "an earlier line is at fault"
                 );
             }
-            Err(FoldError::Version { found }) => assert_ne!(found, VERSION),
+            Err(ReplayError::OtherBatch { line }) => assert!(line > 1),
+            Err(ReplayError::Version { found }) => assert_ne!(found, VERSION),
+            Err(ReplayError::Io(error)) => panic!("{error}"),
         }
     });
 }

@@ -29,6 +29,7 @@ use tray_import::import::stop::Stop;
 use tray_import::import::tally::Tally;
 use tray_import::issue::Issue;
 use tray_import::model::State;
+use tray_import::results::checksum::BatchTag;
 use tray_import::results::journal::{AppendFile, Journal};
 use tray_import::sandbox::Limit;
 use tray_import::sandbox::limit::Limiter as ServerLimiter;
@@ -102,6 +103,10 @@ impl Transport for Wire {
 struct SlowDisk(Duration);
 
 impl AppendFile for SlowDisk {
+    fn batch(&self) -> BatchTag {
+        BatchTag::new("slow")
+    }
+
     async fn append(&mut self, _bytes: Vec<u8>) -> io::Result<()> {
         sleep(self.0).await;
         Ok(())

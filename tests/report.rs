@@ -150,10 +150,10 @@ fn the_page_says_what_status_says() {
         .json(0);
     assert_eq!(summary["rows"], status["rows"]);
     assert_eq!(summary["failures"], status["failures"]);
-    assert_eq!(key(&page), ["2 done", "1 failed", "1 held back by others"]);
+    assert_eq!(key(&page), ["2 done", "1 failed", "1 blocked by others"]);
     assert_eq!(
         outcome(&page),
-        "2 of 4 rows are done; 1 failed and 1 is held back by another."
+        "2 of 4 rows are done; 1 failed and 1 is blocked by another."
     );
     assert_eq!(summary["outcome"], outcome(&page));
     // what failed, with Tray's words, the row, and what to do
@@ -503,7 +503,7 @@ fn a_weekend_is_drawn_without_its_nights() {
         "dotted lines show where one begins",
         "25 asked for",
         "throttled",
-        "It was killed, or is under way.",
+        "It was killed, or is in progress.",
         "37 rows of the input were left out as invalid",
     ] {
         assert!(all.contains(part), "no {part:?}");

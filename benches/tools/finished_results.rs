@@ -20,6 +20,7 @@ use tray_import::import::stop::Stop;
 use tray_import::import::tally::Tally;
 use tray_import::issue::Issue;
 use tray_import::model::State;
+use tray_import::results::checksum::BatchTag;
 use tray_import::results::file::ResultsFile;
 use tray_import::results::journal::{AppendFile, Journal};
 use tray_import::secret::SecretText;
@@ -65,9 +66,13 @@ impl Transport for AtOnce {
     }
 }
 
-struct Unsynced(io::BufWriter<std::fs::File>);
+struct Unsynced(io::BufWriter<std::fs::File>, BatchTag);
 
 impl AppendFile for Unsynced {
+    fn batch(&self) -> BatchTag {
+        self.1
+    }
+
     async fn append(&mut self, bytes: Vec<u8>) -> io::Result<()> {
         self.0.write_all(&bytes)
     }
@@ -106,10 +111,7 @@ async fn import(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>>
     let index = Arc::new(outcome.index);
     let plan = Arc::new(plan(&index, |_| None, Options::default()));
     // the tool makes the file and its header; the lines go through a handle without syncs
-    drop(ResultsFile::create(
-        &arguments.results,
-        &arguments.endpoint,
-    )?);
+    let batch = ResultsFile::create(&arguments.results, &arguments.endpoint)?.batch();
     let file = std::fs::OpenOptions::new()
         .append(true)
         .open(&arguments.results)?;
@@ -139,7 +141,7 @@ async fn import(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>>
     let tally = Arc::new(Tally::default());
     let engine = Arc::new(Engine::new(Parts {
         client,
-        journal: Journal::start(Unsynced(io::BufWriter::with_capacity(1 << 20, file))),
+        journal: Journal::start(Unsynced(io::BufWriter::with_capacity(1 << 20, file), batch)),
         master: SecretText::new("a master token of nobody".to_owned()),
         index,
         plan,

@@ -38,7 +38,7 @@ struct Row<'a> {
 impl<'a> Expected<'a> {
     /// Brings together what the results know of an end user and of their rows.
     pub fn new(user: &'a EndUser, facts: &DigestMap<RowFacts>) -> Expected<'a> {
-        let row = |row: &'a crate::results::users::KnownRow| Row {
+        let row = |row: &'a crate::results::rows::KnownRow| Row {
             number: row.row,
             key: row.key,
             progress: &row.progress,

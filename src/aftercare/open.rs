@@ -8,7 +8,7 @@ use super::rollback::{Rollback, Visit, described};
 use super::share::{attribute, ids, is_attributed, open_step, take_back};
 use super::tally::{Kind, Note, kept};
 use crate::model::{Id, Step};
-use crate::results::users::KnownRow;
+use crate::results::rows::KnownRow;
 use crate::tray::transport::Transport;
 
 impl<T: Transport> Rollback<T> {

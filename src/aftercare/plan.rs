@@ -92,7 +92,7 @@ impl Plan {
 mod tests {
     use super::*;
     use crate::model::{Id, Key, Progress, State};
-    use crate::results::users::KnownRow;
+    use crate::results::rows::KnownRow;
 
     #[test]
     fn shared_things_are_counted_once_and_found_ones_not() {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use super::difference::{Difference, What};
 use crate::model::{Progress, State, Step};
-use crate::results::users::{EndUser, KnownRow};
+use crate::results::rows::KnownRow;
+use crate::results::users::EndUser;
 
 /// The rows of an end user that have to be done again, and as what the results are to know them.
 pub fn requeued<'u>(

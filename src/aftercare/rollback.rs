@@ -24,9 +24,11 @@ use super::share::{Account, Gone, Share, accounts, clear, has_open, open_step, t
 use super::tally::{Kind, Note, Removed, Tally, kept};
 use crate::import::stop::Reason;
 use crate::model::{Id, Key, Step};
+use crate::results::facts::Facts;
 use crate::results::journal::Journal;
 use crate::results::line::write_line;
-use crate::results::users::{EndUser, KnownRow};
+use crate::results::rows::KnownRow;
+use crate::results::users::EndUser;
 use crate::tray::operations::{self as ops, REMOVE_AUTHENTICATION};
 use crate::tray::outcome::Trouble;
 use crate::tray::owned::Owned;
@@ -274,7 +276,14 @@ impl<T: Transport> Rollback<T> {
         let mut lines = Vec::with_capacity(320 * rows.len());
         let now = (self.now)();
         for row in rows {
-            write_line(&mut lines, row.row, row.key, name, &row.progress, now);
+            write_line(
+                &mut lines,
+                (row.row, row.key),
+                name,
+                &row.progress,
+                now,
+                Facts::default(),
+            );
         }
         if let Err(error) = self.journal.write(lines).await {
             self.desk.stop.because(Reason::Failed(error.to_string()));

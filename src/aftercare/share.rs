@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use crate::model::{Id, Identity, Progress, ROLLED_BACK, State, Step};
-use crate::results::users::{EndUser, KnownRow};
+use crate::results::rows::KnownRow;
+use crate::results::users::EndUser;
 use crate::tray::owned::Owned;
 
 /// The rows of one end user in Tray. The results may know several of one `externalUserId`, when one was removed

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::Index;
-use crate::model::{Key, Progress, State, Step};
+use crate::model::{Key, Standing, State, Step};
 
 /// What a run does with a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,18 +42,10 @@ pub struct Plan {
     pub states: [u64; 5],
 }
 
-/// Of what is known of a row, what decides.
-#[derive(Clone, Copy)]
-struct Standing {
-    state: State,
-    step: Option<Step>,
-    enabled: Option<bool>,
-}
-
-/// Decides for every row. `progress` tells what the results know.
-pub fn plan<'p>(
+/// Decides for every row. `known`: what the results know of a row.
+pub fn plan(
     index: &Index,
-    progress: impl Fn(Key) -> Option<&'p Progress> + Sync,
+    known: impl Fn(Key) -> Option<Standing> + Sync,
     options: Options,
 ) -> Plan {
     let mut plan = Plan {
@@ -64,14 +56,8 @@ pub fn plan<'p>(
         states: [0; 5],
     };
     // each row is looked up but once, and on all cores: it is memory that is waited for
-    let standing = |known: &Progress| Standing {
-        state: known.state,
-        step: known.step,
-        enabled: known.enabled,
-    };
-    let standings: Vec<Option<Standing>> = (index.rows.par_iter())
-        .map(|row| progress(row.key()).map(standing))
-        .collect();
+    let standings: Vec<Option<Standing>> =
+        index.rows.par_iter().map(|row| known(row.key())).collect();
     for known in standings.iter().flatten() {
         plan.states[known.state as usize] += 1;
     }

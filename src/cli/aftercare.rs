@@ -12,8 +12,8 @@ use super::{interrupt, settings};
 use crate::aftercare::session::Desk;
 use crate::import::stop::Stop;
 use crate::results::file::{self, FileError, Held, ResultsFile};
-use crate::results::fold::Folded;
 use crate::results::header::Header;
+use crate::results::replay::Replay;
 use crate::results::users::{EndUser, end_users};
 use crate::secret::SecretText;
 use crate::tray::client::Client;
@@ -23,7 +23,7 @@ use crate::tray::http::{Endpoints, Http};
 pub struct Batch {
     /// The results file's first line.
     pub header: Header,
-    /// Its end users with their rows, in the order in which the results came to know them.
+    /// Its end users with their rows.
     pub users: Vec<EndUser>,
     /// The file, locked, where it is to be written.
     pub file: Option<ResultsFile>,
@@ -64,12 +64,12 @@ impl Access {
     /// A results file that cannot be read, is in use, or is of another endpoint.
     pub fn open(&self, path: &Path, to_write: bool) -> Result<Batch, Failure> {
         let endpoint = self.endpoints.graphql.as_str();
-        let (file, folded) = if to_write {
+        let (file, replay) = if to_write {
             // not created where there is none, unlike an import's
             match ResultsFile::open(path, endpoint).map_err(unusable)? {
-                Some((file, folded)) => {
-                    settings::warn_of_torn_line(path, &folded);
-                    (Some(file), folded)
+                Some((file, replay)) => {
+                    settings::warn_of_damage(path, &replay);
+                    (Some(file), replay)
                 }
                 None => {
                     let missing = format!("there is no results file {}", path.display());
@@ -77,10 +77,11 @@ impl Access {
                 }
             }
         } else {
-            let folded = file::read_of(path, endpoint).map_err(unusable)?;
-            (None, folded)
+            let replay = file::read_of(path, endpoint).map_err(unusable)?;
+            settings::warn_of_damage(path, &replay);
+            (None, replay)
         };
-        Batch::of(path, file, folded)
+        Batch::of(path, file, replay)
     }
 
     /// Opens a batch of this Tray to look at, with the file as it is: nobody writes it as long as what is
@@ -90,8 +91,9 @@ impl Access {
     /// As [`Access::open`].
     pub fn hold(&self, path: &Path) -> Result<(Batch, Held), Failure> {
         let endpoint = self.endpoints.graphql.as_str();
-        let (held, folded) = file::hold(path, endpoint).map_err(unusable)?;
-        Ok((Batch::of(path, None, folded)?, held))
+        let (held, replay) = file::hold(path, endpoint).map_err(unusable)?;
+        settings::warn_of_damage(path, &replay);
+        Ok((Batch::of(path, None, replay)?, held))
     }
 
     /// What calls are made with. From here on the first Ctrl-C asks the run to stop.
@@ -123,14 +125,14 @@ pub fn runtime() -> Result<Runtime, Failure> {
 }
 
 impl Batch {
-    fn of(path: &Path, file: Option<ResultsFile>, mut folded: Folded) -> Result<Batch, Failure> {
-        let Some(header) = folded.header.take() else {
+    fn of(path: &Path, file: Option<ResultsFile>, mut replay: Replay) -> Result<Batch, Failure> {
+        let Some(header) = replay.header.take() else {
             return Err(Failure::internal(format!(
                 "{} is empty: no run has got as far as writing to it",
                 path.display()
             )));
         };
-        let users = end_users(path, folded).map_err(|error| {
+        let users = end_users(&replay).map_err(|error| {
             Failure::internal(format!("the results file {}: {error}", path.display()))
         })?;
         Ok(Batch {

@@ -22,7 +22,7 @@ use crate::model::{DigestMap, State};
 use crate::report::export::{COLUMNS, Export, Exported, INVALID, Layout, PENDING};
 use crate::report::summary::{Summary, thousands};
 use crate::results::file::read;
-use crate::results::fold::Folded;
+use crate::results::replay::Replay;
 use crate::validate::check::{self, RowChecker};
 
 /// Runs the command.
@@ -34,8 +34,8 @@ pub fn run(args: &ExportArgs, shared: &Shared, printer: &Printer) -> Result<Exit
     let started = Instant::now();
     let stdout = args.output.as_os_str() == "-";
     let layout = layout(args, stdout, printer)?;
-    let folded = read(&args.results).map_err(Failure::internal)?;
-    if folded.header.is_none() {
+    let replay = read(&args.results).map_err(Failure::internal)?;
+    if replay.header.is_none() {
         return Err(Failure::internal(format!(
             "{} is empty: no run has got as far as writing to it",
             args.results.display()
@@ -45,7 +45,7 @@ pub fn run(args: &ExportArgs, shared: &Shared, printer: &Printer) -> Result<Exit
     let columns = columns(&args.columns, &loaded)?;
     let written = if stdout {
         let out = BufWriter::with_capacity(256 * 1024, io::stdout().lock());
-        let written = write(args, layout, &columns, &mut loaded, &folded, out)
+        let written = write(args, layout, &columns, &mut loaded, &replay, out)
             .and_then(|(mut out, counts)| out.flush().map(|()| counts).map_err(Failed::Writing));
         match written {
             // `| head` is the reader's choice
@@ -56,11 +56,11 @@ pub fn run(args: &ExportArgs, shared: &Shared, printer: &Printer) -> Result<Exit
         }
     } else {
         let out = WholeFile::create(&args.output).map_err(Failure::internal)?;
-        write(args, layout, &columns, &mut loaded, &folded, out)
+        write(args, layout, &columns, &mut loaded, &replay, out)
             .and_then(|(out, counts)| out.finish().map(|()| counts).map_err(Failed::Writing))
     };
     let counts = written.map_err(|failed| failed.into_failure(&args.output))?;
-    counts.tell(args, printer, started, folded.rows.len() as u64, stdout);
+    counts.tell(args, printer, started, replay.len() as u64, stdout);
     Ok(Exit::Done)
 }
 
@@ -173,7 +173,7 @@ fn write<W: Write>(
     layout: Layout,
     columns: &[Further],
     loaded: &mut Loaded,
-    folded: &Folded,
+    replay: &Replay,
     out: W,
 ) -> Result<(W, Counts), Failed> {
     let mut export =
@@ -219,12 +219,12 @@ fn write<W: Write>(
         row.as_deref_mut().and_then(|row| checker.check(row, &mut problems));
         problems.extend(conflicts.remove(&at.row).into_iter().flatten());
         counts.rows += 1;
-        let known = key.and_then(|key| Some((key, folded.progress(key)?)));
-        let line = match known {
+        let known = key.map(|key| replay.progress(key)).transpose()?.flatten();
+        let line = match key.zip(known) {
             Some((key, progress)) => {
                 counts.states[progress.state as usize] += 1;
                 counts.matched.insert(key.0, ());
-                Exported::known(&user, progress, further)
+                Exported::known(&user, &progress, further)
             }
             None if problems.is_empty() => {
                 counts.pending += 1;

@@ -9,7 +9,7 @@ use crate::batch::Index;
 use crate::batch::plan::{Plan, Todo};
 use crate::model::{Progress, Step, user_digest};
 use crate::report::summary::{duration, thousands};
-use crate::results::rows::Rows;
+use crate::results::rows::PriorRows;
 use crate::secret::SecretText;
 use crate::tray::client::{Client, Failed};
 use crate::tray::operations::{self as ops, ListedUser, PAGE, USERS};
@@ -61,7 +61,7 @@ impl Preview {
     pub fn of(
         index: &Index,
         plan: &Plan,
-        prior: &Rows,
+        prior: &PriorRows,
         existing: Option<(HashSet<u32>, u64)>,
         until: Option<Step>,
         test_users: bool,
@@ -77,7 +77,7 @@ impl Preview {
         let (mut users, mut groups) = (HashSet::new(), HashSet::new());
         let mut known = HashSet::new();
         for (row, todo) in index.rows.iter().zip(&plan.todo) {
-            let progress = prior.get(row.key()).map(|(_, progress)| progress);
+            let progress = prior.get(&row.key());
             if progress.is_some_and(|p| p.user_id.is_some()) {
                 known.insert(row.user);
             }

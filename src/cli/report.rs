@@ -1,6 +1,5 @@
 //! `report`: a batch as one HTML page.
 
-use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::time::Instant;
 
@@ -17,6 +16,8 @@ use crate::report::history;
 use crate::report::outcome::{Counts, outcome};
 use crate::report::page::page;
 use crate::report::summary::Summary;
+use crate::results::error::ReplayError;
+use crate::results::file::open_to_read;
 
 /// Runs the command.
 ///
@@ -48,10 +49,12 @@ pub fn run(args: &ReportArgs, printer: &Printer) -> Result<Exit, Failure> {
             args.results.display()
         ))
     };
-    let file = File::open(&args.results).map_err(|error| wrong(&error))?;
-    let history = history::read(BufReader::with_capacity(256 * 1024, file))
-        .map_err(|error| wrong(&error))?
-        .map_err(|error| Failure::internal(format!("{}: {error}", args.results.display())))?;
+    let file = open_to_read(&args.results)?;
+    let history = history::read(BufReader::with_capacity(256 * 1024, file));
+    let history = history.map_err(|error| match error {
+        ReplayError::Io(error) => wrong(&error),
+        error => Failure::internal(format!("{}: {error}", args.results.display())),
+    })?;
     if history.header.is_none() {
         return Err(Failure::internal(format!(
             "{} is empty: no run has got as far as writing to it",
@@ -59,7 +62,8 @@ pub fn run(args: &ReportArgs, printer: &Printer) -> Result<Exit, Failure> {
         )));
     }
     let name = args.results.file_name().unwrap_or_default();
-    let page = page(&history, &name.to_string_lossy(), Timestamp::now());
+    let page =
+        page(&history, &name.to_string_lossy(), Timestamp::now()).map_err(Failure::internal)?;
     if stdout {
         // a closed pipe is the reader's choice
         let _ = io::stdout().write_all(page.as_bytes());

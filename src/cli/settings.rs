@@ -6,7 +6,7 @@ use super::args::{Calls, Region, Shared};
 use super::exit::Failure;
 use crate::catalog::Catalog;
 use crate::input::mapping::Mapping;
-use crate::results::fold::Folded;
+use crate::results::replay::Replay;
 use crate::secret::SecretText;
 use crate::tray::client::{Client, Retries};
 use crate::tray::http::{Endpoints, Http, parse_url};
@@ -114,13 +114,22 @@ pub fn client(endpoints: &Endpoints, calls: &Calls) -> Result<Client<Http>, Fail
     ))
 }
 
-/// Says so where a results file that is to be written had a torn last line.
-pub fn warn_of_torn_line(path: &Path, folded: &Folded) {
-    if folded.torn > 0 {
+/// Names what is damaged in a results file that is to be worked on: lines that are not what was written, a torn end.
+pub fn warn_of_damage(path: &Path, replay: &Replay) {
+    let path = path.display();
+    for damaged in &replay.damaged {
+        let about = damaged
+            .row
+            .map_or_else(String::new, |row| format!(", about row {row},"));
         tracing::warn!(
-            "the last line of {} was torn ({} bytes); it is dropped, and what it was about is looked up in Tray",
-            path.display(),
-            folded.torn
+            "line {} of {path}{about} is not what was written: its checksum does not match; it is left out, and what it was about is looked up in Tray",
+            damaged.line
+        );
+    }
+    if replay.torn > 0 {
+        tracing::warn!(
+            "the last line of {path} was torn ({} bytes); it is dropped, and what it was about is looked up in Tray",
+            replay.torn
         );
     }
 }

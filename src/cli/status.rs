@@ -8,9 +8,10 @@ use serde_json::json;
 use super::args::StatusArgs;
 use super::exit::{Exit, Failure};
 use super::printer::Printer;
-use crate::model::{Progress, State, Step};
+use crate::model::{State, Step};
 use crate::report::summary::{Summary, thousands};
 use crate::results::file::read;
+use crate::results::rows::KnownRow;
 
 /// Runs the command.
 ///
@@ -18,8 +19,8 @@ use crate::results::file::read;
 /// A results file that cannot be read.
 pub fn run(args: &StatusArgs, printer: &Printer) -> Result<Exit, Failure> {
     let started = Instant::now();
-    let folded = read(&args.results).map_err(Failure::internal)?;
-    let Some(header) = &folded.header else {
+    let replay = read(&args.results).map_err(Failure::internal)?;
+    let Some(header) = &replay.header else {
         return Err(Failure::internal(format!(
             "{} is empty: no run has got as far as writing to it",
             args.results.display()
@@ -29,17 +30,27 @@ pub fn run(args: &StatusArgs, printer: &Printer) -> Result<Exit, Failure> {
     let mut by_step: BTreeMap<(State, Option<Step>), u64> = BTreeMap::new();
     let mut failures: BTreeMap<String, u64> = BTreeMap::new();
     let (mut retryable, mut taken_back) = (0, 0);
-    for (_, progress) in folded.rows.values() {
-        *by_state.entry(progress.state).or_default() += 1;
-        *by_step.entry((progress.state, progress.step)).or_default() += 1;
-        if let (State::Failed, Some(error)) = (progress.state, &progress.error) {
+    for row in replay.standings() {
+        *by_state.entry(row.state).or_default() += 1;
+        *by_step.entry((row.state, row.step)).or_default() += 1;
+    }
+    // of the others, all that counts is where they stand
+    let tells = [State::Failed, State::Held, State::Partial];
+    let mut listed = Vec::new();
+    for row in replay.rows(|_, row| tells.contains(&row.state)) {
+        let (_, row) = row.map_err(Failure::internal)?;
+        if let (State::Failed, Some(error)) = (row.progress.state, &row.progress.error) {
             *failures.entry(error.code.to_string()).or_default() += 1;
             retryable += u64::from(error.retryable);
         }
-        taken_back += u64::from(progress.is_rolled_back());
+        taken_back += u64::from(row.progress.is_rolled_back());
+        if row.progress.state != State::Partial {
+            listed.push(row);
+        }
     }
+    listed.sort_by_key(|row| row.row);
     let of = |state: State| by_state.get(&state).copied().unwrap_or_default();
-    let total = folded.rows.len() as u64;
+    let total = replay.len() as u64;
     let rows = vec![
         ("total", total),
         ("done", of(State::Done)),
@@ -49,12 +60,6 @@ pub fn run(args: &StatusArgs, printer: &Printer) -> Result<Exit, Failure> {
         ("sent", of(State::Sent)),
     ];
     let rerun = rerun(&of, retryable);
-    let mut listed: Vec<_> = folded
-        .rows
-        .values()
-        .filter(|(_, p)| matches!(p.state, State::Failed | State::Held))
-        .collect();
-    listed.sort_by_key(|(row, _)| *row);
     if printer.is_json() {
         let mut summary = Summary::new("status", 0, started.elapsed());
         summary.states(rows, failures);
@@ -68,9 +73,13 @@ pub fn run(args: &StatusArgs, printer: &Printer) -> Result<Exit, Failure> {
         }
         summary.add("endpoint", json!(header.endpoint));
         summary.add("batchId", json!(header.batch_id));
-        summary.add("tornBytes", json!(folded.torn));
+        summary.add("tornBytes", json!(replay.torn));
+        if !replay.damaged.is_empty() {
+            let lines: Vec<_> = replay.damaged.iter().map(|damaged| damaged.line).collect();
+            summary.add("damagedLines", json!(lines));
+        }
         if args.failed {
-            let rows: Vec<_> = listed.iter().map(|(row, p)| failed_json(*row, p)).collect();
+            let rows: Vec<_> = listed.iter().map(failed_json).collect();
             summary.add("failedRows", json!(rows));
         }
         printer.object(&summary.to_json());
@@ -86,8 +95,8 @@ pub fn run(args: &StatusArgs, printer: &Printer) -> Result<Exit, Failure> {
         if listed.is_empty() {
             printer.result("No row has failed, and none is held.");
         }
-        for (row, progress) in listed {
-            printer.result(&failed_line(*row, progress));
+        for row in &listed {
+            printer.result(&failed_line(row));
         }
         return Ok(Exit::Done);
     }
@@ -108,7 +117,10 @@ pub fn run(args: &StatusArgs, printer: &Printer) -> Result<Exit, Failure> {
             printer.result(&format!("  {:>9}  {code}", thousands(*count)));
         }
     }
-    if folded.torn > 0 {
+    for damaged in &replay.damaged {
+        printer.result(&format!("Line {} is not what was written: its checksum does not match; the next run looks up in Tray what it was about.", damaged.line));
+    }
+    if replay.torn > 0 {
         printer.result("The last line is torn (a crash, a full disk, or a run that is writing it now); the next run drops it.");
     }
     for line in rerun {
@@ -151,7 +163,7 @@ fn rerun(of: &impl Fn(State) -> u64, retryable: u64) -> Vec<String> {
     lines
 }
 
-fn failed_line(row: u64, progress: &Progress) -> String {
+fn failed_line(KnownRow { row, progress, .. }: &KnownRow) -> String {
     match (&progress.error, &progress.why) {
         (Some(error), _) => format!(
             "row {row}, {}: {} [{}]{}",
@@ -164,6 +176,6 @@ fn failed_line(row: u64, progress: &Progress) -> String {
     }
 }
 
-fn failed_json(row: u64, progress: &Progress) -> serde_json::Value {
+fn failed_json(KnownRow { row, progress, .. }: &KnownRow) -> serde_json::Value {
     json!({"row": row, "state": progress.state, "error": progress.error, "why": progress.why})
 }

@@ -21,8 +21,8 @@ use crate::batch::plan::Plan;
 use crate::model::{DigestMap, Key, Progress, State, Step, Steps};
 use crate::results::facts::Checker;
 use crate::results::journal::Journal;
-use crate::results::rows::Rows;
-use crate::results::seen::SeenUser;
+use crate::results::rows::PriorRows;
+use crate::results::users::SeenUser;
 use crate::secret::{Redactor, SecretText};
 use crate::tray::client::{Client, Failed};
 use crate::tray::outcome::Trouble;
@@ -78,7 +78,7 @@ pub struct Parts<T> {
     /// What is to be done with them.
     pub plan: Arc<Plan>,
     /// What the results knew at the start.
-    pub prior: Rows,
+    pub prior: PriorRows,
     /// What the results knew of end users.
     pub seen: DigestMap<SeenUser>,
     /// How the run was asked to go.
@@ -97,7 +97,7 @@ pub struct Engine<T> {
     pub(super) journal: Journal,
     pub(super) master: SecretText,
     pub(super) index: Arc<Index>,
-    prior: Mutex<Rows>,
+    prior: Mutex<PriorRows>,
     pub(super) settings: Settings,
     pub(super) tally: Arc<Tally>,
     pub(super) stop: Arc<Stop>,
@@ -309,9 +309,9 @@ impl<T: Transport> Engine<T> {
 
     fn run_of(&self, row: &WorkRow) -> Run {
         let mut prior = self.prior.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut known = prior.remove(row.key).map(|(_, progress)| progress);
+        let mut known = prior.remove(&row.key);
         if let Some(progress) = &mut known {
-            // the fold has heard it, and a later line must not unsay the end user's new id
+            // the replay has seen it, and a later line must not unsay the end user's new id
             progress.lost.remove(Step::User);
         }
         Run {
@@ -331,7 +331,7 @@ impl<T: Transport> Engine<T> {
         let row = &self.index.rows[index];
         let group = row.group()?;
         let prior = self.prior.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = prior.get(row.key()).map(|(_, progress)| progress);
+        let known = prior.get(&row.key());
         let member = match known {
             Some(progress) if progress.state == State::Failed => Member::Failed {
                 row: u64::from(self.index.number(index)),

@@ -4,7 +4,7 @@ use super::ending::Ending;
 use super::engine::{Engine, Run};
 use super::stop::Reason;
 use crate::model::{State, Step};
-use crate::results::line::write_telling_line;
+use crate::results::line::write_line;
 use crate::tray::client::Slot;
 use crate::tray::transport::Transport;
 
@@ -14,7 +14,7 @@ impl<T: Transport> Engine<T> {
         let mut lines = Vec::with_capacity(320 * runs.len());
         let now = (self.now)();
         for run in runs.iter() {
-            write_telling_line(
+            write_line(
                 &mut lines,
                 (run.row, run.key),
                 &run.external_user_id,

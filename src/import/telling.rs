@@ -5,7 +5,7 @@
 use super::engine::{Engine, Run};
 use super::feed::{Placement, WorkRow};
 use crate::model::{Progress, State, Step};
-use crate::results::facts::{AuthenticationFacts, ConnectorFacts, InstanceFacts, Told};
+use crate::results::facts::{AuthenticationFacts, ConnectorFacts, Facts, InstanceFacts};
 use crate::tray::transport::Transport;
 
 /// What is known of a row's objects, and what of it the results have yet to be told.
@@ -38,11 +38,11 @@ impl Telling {
     }
 
     /// What a line of this progress has to tell.
-    pub(super) fn due(&self, progress: &Progress) -> Told<'_> {
+    pub(super) fn due(&self, progress: &Progress) -> Facts<'_> {
         let sends = |step| progress.state == State::Sent && progress.step == Some(step);
         let authentication = progress.authentication_id.is_some() || sends(Step::Authentication);
         let instance = progress.instance_id.is_some() || sends(Step::Instance);
-        Told {
+        Facts {
             connector: self.connector.as_ref(),
             authentication: self.authentication.as_ref().filter(|_| authentication),
             instance: self

@@ -10,8 +10,8 @@ use super::ending::Ending;
 use crate::batch::Index;
 use crate::batch::plan::Plan;
 use crate::model::{DigestMap, Step};
-use crate::results::rows::Rows;
-use crate::results::seen::SeenUser;
+use crate::results::rows::PriorRows;
+use crate::results::users::SeenUser;
 use crate::secret::SecretText;
 use crate::tray::owned::Owned;
 
@@ -99,7 +99,7 @@ impl Users {
     pub(super) fn new(
         index: &Index,
         plan: &Arc<Plan>,
-        prior: &Rows,
+        prior: &PriorRows,
         seen: &DigestMap<SeenUser>,
     ) -> Users {
         let mut known = HashMap::new();
@@ -109,7 +109,7 @@ impl Users {
             if !has_work(row.user) {
                 continue;
             }
-            let Some((_, progress)) = prior.get(row.key()) else {
+            let Some(progress) = prior.get(&row.key()) else {
                 continue;
             };
             if let Some(id) = &progress.user_id {

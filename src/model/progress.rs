@@ -6,13 +6,13 @@ use std::fmt;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{code, hex};
+use super::code;
 
 /// How far a row is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
-    /// A creating call may be under way, or may have happened.
+    /// A creating call may be in flight, or may have happened.
     Sent,
     /// A step is done and more are to come.
     Partial,
@@ -156,8 +156,10 @@ pub enum Id {
 impl Id {
     /// The id as Tray wrote it.
     pub fn new(text: &str) -> Id {
-        let uuid = text.as_bytes().as_array().and_then(hex::uuid);
-        uuid.map_or_else(|| Id::Text(text.into()), Id::Uuid)
+        let uuid = uuid::Uuid::try_parse(text).ok();
+        // only where it is written again to the letter
+        let usual = uuid.filter(|id| *id.hyphenated().encode_lower(&mut [0; 36]) == *text);
+        usual.map_or_else(|| Id::Text(text.into()), |id| Id::Uuid(id.into_bytes()))
     }
 }
 
@@ -227,39 +229,80 @@ impl RowError {
 }
 
 /// All that is known of a row at one moment: one line of the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Progress {
-    /// The row's state.
     pub state: State,
-    /// The step that is done (`partial`, `done`), under way (`sent`), or that failed.
+    /// The step that is done (`partial`, `done`), in flight (`sent`), or that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub step: Option<Step>,
-    /// The Tray end user.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_id: Option<Id>,
-    /// The authentication.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub authentication_id: Option<Id>,
-    /// The solution instance.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub instance_id: Option<Id>,
     /// Whether the instance is enabled, once that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
     /// What this batch made.
     pub created: Steps,
     /// What this batch found.
+    #[serde(default, skip_serializing_if = "Steps::is_empty")]
     pub adopted: Steps,
     /// What Tray has lost since and is to be made again: `verify --fix` found it missing. An authentication
     /// stays lost until its new one is in the instance's slot.
+    #[serde(default, skip_serializing_if = "Steps::is_empty")]
     pub lost: Steps,
     /// Calls made for the row, over all runs.
     pub attempts: u32,
-    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Box<RowError>>,
-    /// Why it is held, or [`ROLLED_BACK`].
+    /// Why it is held, or [`ROLLED_BACK`], or [`REOPENED`].
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<Box<str>>,
 }
 
-/// The `why` of a `partial` row some of whose things were taken back: it knows only what still stands.
+/// The `why` of a `partial` row some of whose things were rolled back: it knows only what still stands.
 pub const ROLLED_BACK: &str = "removed by rollback";
 
+/// The `why` of a `sent` row whose last line in the results is damaged.
+const REOPENED: &str = "its line in the results file is damaged";
+
+/// Of what is known of a row, what decides what a run does with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub state: State,
+    pub step: Option<Step>,
+    pub enabled: Option<bool>,
+}
+
 impl Progress {
+    pub fn standing(&self) -> Standing {
+        Standing {
+            state: self.state,
+            step: self.step,
+            enabled: self.enabled,
+        }
+    }
+
+    /// Of a row whose last line is damaged: what was done after the line before it is not known any more, so
+    /// Tray is asked before anything is sent. What turns up is not known to be this batch's.
+    pub fn reopen(&mut self) {
+        if self.state == State::Sent {
+            return;
+        }
+        let step = match (self.state, self.last_done()) {
+            (State::Done, Some(_)) => self.step.unwrap_or(Step::Enable),
+            (_, None) => Step::User,
+            (_, Some(Step::User)) => Step::Authentication,
+            (_, Some(Step::Authentication)) => Step::Instance,
+            (_, Some(Step::Instance | Step::Enable)) => Step::Enable,
+        };
+        self.enter(State::Sent, Some(step));
+        self.why = Some(REOPENED.into());
+    }
+
     /// Whether this is what a rollback left.
     pub fn is_rolled_back(&self) -> bool {
         self.state == State::Partial && self.why.as_deref() == Some(ROLLED_BACK)
@@ -282,7 +325,7 @@ impl Progress {
     /// Whether what turns up where a creation of this step is open was made by this batch.
     pub fn is_ours(&self, step: Step) -> bool {
         match self.state {
-            State::Sent => self.step == Some(step),
+            State::Sent => self.step == Some(step) && self.why.is_none(),
             State::Failed => self.error.as_ref().is_some_and(|e| e.leaves_ours(step)),
             _ => false,
         }

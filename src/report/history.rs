@@ -1,18 +1,19 @@
 //! What a results file tells of a batch: one pass over its lines, a few bytes kept for each row and each second.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::io::{self, BufRead};
+use std::io::BufRead;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::durations::Durations;
-use super::reasons::{Gathered, Reasons};
-use crate::model::{DigestMap, Id, RowError, State, Step};
-use crate::results::error::FoldError;
+use super::reasons::{FailureGroup, Grouping};
+use crate::model::{DigestMap, Id, RowError, State, Step, user_digest};
+use crate::results::error::ReplayError;
+use crate::results::facts::ConnectorFacts;
 use crate::results::header::Header;
 use crate::results::line::RowLine;
-use crate::results::lines::{Known, read_lines};
+use crate::results::lines::{AnyLine, for_each_line};
 use crate::results::run::{Event, RunLine};
 
 /// A batch, as its results tell it.
@@ -23,11 +24,10 @@ pub struct History {
     /// Rows by state, over the whole batch.
     pub states: BTreeMap<State, u64>,
     /// Rows by connector and version; none stands for rows of lines that do not tell.
-    pub connectors: BTreeMap<Option<(String, String)>, BTreeMap<State, u64>>,
+    pub connectors: BTreeMap<Option<ConnectorFacts>, BTreeMap<State, u64>>,
     /// Failed rows by code.
-    pub failures: BTreeMap<String, Reasons>,
-    /// Held rows.
-    pub held: Reasons,
+    pub failures: BTreeMap<String, FailureGroup>,
+    pub held: FailureGroup,
     /// What the batch made: end users, authentications, instances.
     pub created: [u64; 3],
     /// What it found: end users, authentications, instances.
@@ -53,7 +53,6 @@ pub struct Second {
     pub attempts: u32,
     /// Calls that left, as the runs count them.
     pub calls: f32,
-    /// Throttled answers.
     pub throttled: f32,
 }
 
@@ -61,29 +60,21 @@ pub struct Second {
 #[derive(Debug, Default)]
 pub struct Run {
     id: String,
-    /// When it began.
     pub began: Timestamp,
     /// When it was last heard of.
     pub last: Timestamp,
-    /// The command.
-    pub command: String,
-    /// Tool and version.
     pub tool: String,
     /// The input's name.
     pub input: String,
-    /// Rows of the input.
     pub rows: u64,
-    /// Invalid rows of the input.
     pub invalid: u64,
     /// How it was asked to go.
     pub settings: Map<String, Value>,
     /// Exit code and verdict, where it ended by itself.
     pub end: Option<(u8, String)>,
-    /// Calls that left.
     pub calls: u64,
-    /// Throttled answers.
     pub throttled: u64,
-    /// Calls sent again for another reason.
+    /// Calls retried for another reason.
     pub retried: u64,
     /// Open outcomes settled; known at its end only.
     pub settled: u64,
@@ -99,22 +90,22 @@ impl Run {
 /// Reads a results file.
 ///
 /// # Errors
-/// Outside: the file cannot be read. Inside: the first line that cannot be understood.
-pub fn read(reader: impl BufRead) -> io::Result<Result<History, FoldError>> {
+/// The file cannot be read, or the first line that cannot be understood.
+pub fn read(reader: impl BufRead) -> Result<History, ReplayError> {
     let mut reading = Reading::default();
-    let read = read_lines(reader, |known| match known {
-        Known::Header(header) => {
+    for_each_line(reader, |line| match line {
+        AnyLine::Header(header) => {
             reading.seen(header.created_at);
             reading.history.header = Some(header);
         }
-        Known::Row(line) => reading.row(line),
-        Known::Run(line) => reading.run(line),
+        AnyLine::Row(line, at, facts) => reading.row(line, at, facts.connector),
+        AnyLine::Run(line) => reading.run(line),
     })?;
-    Ok(read.map(|_| reading.finish()))
+    Ok(reading.finish())
 }
 
 /// What is kept of a row while the file is read.
-struct Row {
+struct RowSoFar {
     row: u64,
     state: State,
     step: Option<Step>,
@@ -133,9 +124,10 @@ struct Row {
 #[derive(Default)]
 struct Reading {
     history: History,
-    rows: DigestMap<Row>,
-    connectors: Vec<(String, String)>,
-    numbers: HashMap<(String, String), u32>,
+    rows: DigestMap<RowSoFar>,
+    /// Each once, by its number.
+    connectors: Vec<ConnectorFacts>,
+    numbers: HashMap<ConnectorFacts, u32>,
     /// Runs that have begun, and that have ended: a step that began before a change did not last until after it.
     changes: usize,
 }
@@ -152,18 +144,14 @@ impl Reading {
         self.history.seconds.entry(at.as_second()).or_default()
     }
 
-    fn row(&mut self, line: RowLine) {
+    fn row(&mut self, line: RowLine<'_>, at: Timestamp, connector: Option<ConnectorFacts>) {
         let RowLine {
-            row,
-            key,
-            user,
-            progress,
-            at,
-            connector,
+            row, key, progress, ..
         } = line;
+        let user = user_digest(&line.external_user_id);
         self.seen(at);
         let run = self.changes;
-        let connector = connector.map(|names| self.number(*names));
+        let connector = connector.map(|names| self.number(names));
         let before = self.rows.get(&key.0);
         let was = before.map(|before| before.state);
         let attempts = progress
@@ -196,7 +184,7 @@ impl Reading {
         let connector = connector.or(self.rows.get(&key.0).and_then(|row| row.connector));
         self.rows.insert(
             key.0,
-            Row {
+            RowSoFar {
                 row,
                 state: progress.state,
                 step: progress.step,
@@ -213,7 +201,7 @@ impl Reading {
         );
     }
 
-    fn number(&mut self, names: (String, String)) -> u32 {
+    fn number(&mut self, names: ConnectorFacts) -> u32 {
         if let Some(number) = self.numbers.get(&names) {
             return *number;
         }
@@ -229,18 +217,17 @@ impl Reading {
         self.second(line.at);
         match line.event {
             Event::Begin {
-                command,
                 tool,
                 input,
                 rows,
                 invalid,
                 calls,
                 settings,
+                ..
             } => self.history.runs.push(Run {
                 id: line.run,
                 began: line.at,
                 last: line.at,
-                command,
                 tool,
                 input,
                 rows,
@@ -312,8 +299,8 @@ impl Reading {
         let history = &mut self.history;
         let mut made: [HashSet<u128>; 2] = Default::default();
         let mut instances: [HashSet<&Id>; 2] = Default::default();
-        let mut failures: HashMap<&str, Gathered<'_>> = HashMap::new();
-        let mut held = Gathered::default();
+        let mut failures: HashMap<&str, Grouping<'_>> = HashMap::new();
+        let mut held = Grouping::default();
         for row in self.rows.values() {
             *history.states.entry(row.state).or_default() += 1;
             let names = row
@@ -388,7 +375,7 @@ mod tests {
             };
             text.extend(write_run("r", at(millis), sample));
         }
-        let history = read(&text[..]).unwrap().unwrap();
+        let history = read(&text[..]).unwrap();
         let calls = |second: i64| history.seconds[&second].calls;
         assert!((calls(10) - 12.5).abs() < 0.01, "{}", calls(10));
         assert!((calls(12) - 25.0).abs() < 0.01, "{}", calls(12));

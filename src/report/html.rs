@@ -1,19 +1,43 @@
-//! HTML that is well-formed XML as well, so that anything can check it.
+//! Text in HTML that is well-formed XML as well. What a template is given as plain text it escapes by itself;
+//! these types say what more is to be done.
 
-use std::borrow::Cow;
 use std::fmt;
 
-/// Text in HTML: shown, whatever it is, and never markup.
-pub struct Text<T>(pub T);
+use askama::filters::HtmlSafe;
+
+/// Text from outside: nothing of it is markup, hides or turns what stands beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Text<T>(pub(super) T);
+
+impl<T> HtmlSafe for Text<T> where Text<T>: fmt::Display {}
 
 impl<T: AsRef<str>> fmt::Display for Text<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&escaped(self.0.as_ref()))
+        use fmt::Write;
+        for c in self.0.as_ref().chars() {
+            match c {
+                '&' => f.write_str("&amp;")?,
+                '<' => f.write_str("&lt;")?,
+                '>' => f.write_str("&gt;")?,
+                '"' => f.write_str("&quot;")?,
+                '\'' => f.write_str("&#39;")?,
+                '\t' | '\n' | '\r' => f.write_char(c)?,
+                // what turns the direction of the text around it, and what XML does not have
+                '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fffe}' | '\u{ffff}' => {
+                    f.write_char('\u{fffd}')?;
+                }
+                c if c.is_control() => f.write_char('\u{fffd}')?,
+                c => f.write_char(c)?,
+            }
+        }
+        Ok(())
     }
 }
 
 /// Prose: as [`Text`], with flags and commands of the tool set as what is typed.
-pub struct Prose<T>(pub T);
+pub(super) struct Prose<T>(pub(super) T);
+
+impl<T> HtmlSafe for Prose<T> where Prose<T>: fmt::Display {}
 
 impl<T: AsRef<str>> fmt::Display for Prose<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -31,49 +55,13 @@ impl<T: AsRef<str>> fmt::Display for Prose<T> {
             {
                 write!(f, "<code>{word} {command}</code>")?;
             } else if flag.len() > 2 && plain.chars().all(|c| !c.is_alphanumeric()) {
-                write!(
-                    f,
-                    "{}<code>{}</code>{}",
-                    Text(plain),
-                    Text(flag),
-                    Text(behind)
-                )?;
+                let (plain, flag, behind) = (Text(plain), Text(flag), Text(behind));
+                write!(f, "{plain}<code>{flag}</code>{behind}")?;
             } else {
                 write!(f, "{}", Text(word))?;
             }
         }
         Ok(())
-    }
-}
-
-fn escaped(text: &str) -> Cow<'_, str> {
-    let is_plain = |c: char| !matches!(c, '&' | '<' | '>' | '"' | '\'') && is_xml(c);
-    if text.chars().all(is_plain) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if is_xml(c) => out.push(c),
-            // also what turns the direction of the text around it
-            _ => out.push('\u{fffd}'),
-        }
-    }
-    Cow::Owned(out)
-}
-
-/// What may stand in an XML document and does not hide or turn what stands beside it.
-fn is_xml(c: char) -> bool {
-    match c {
-        '\t' | '\n' | '\r' => true,
-        '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => false,
-        '\u{fffe}' | '\u{ffff}' => false,
-        c => !c.is_control(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a batch stands, in one sentence, and what to do next.
 
 use super::history::History;
-use super::summary::thousands;
+use super::summary::{count_of_rows, thousands};
 use crate::model::State;
 
 /// Rows by state, and those that nobody has begun.
@@ -59,8 +59,8 @@ impl Counts {
         vec![
             part("done", "done", of(State::Done)),
             part("failed", "failed", of(State::Failed)),
-            part("held", "held back by others", of(State::Held)),
-            part("partial", "on their way", of(State::Partial)),
+            part("held", "blocked by others", of(State::Held)),
+            part("partial", "in progress", of(State::Partial)),
             part("sent", "with a call of unknown outcome", of(State::Sent)),
             part("waiting", "not begun", self.not_begun),
         ]
@@ -84,20 +84,20 @@ pub fn outcome(counts: &Counts) -> String {
         rows => format!("{} {many}", thousands(rows)),
     };
     let mut rest = Vec::new();
-    let mut say = |state: State, singular: &str, plural: &str| {
+    let mut count = |state: State, singular: &str, plural: &str| {
         let rows = counts.of_state(state);
         if rows > 0 {
             rest.push(one(rows, singular, plural));
         }
     };
-    say(State::Failed, "failed", "failed");
-    say(
+    count(State::Failed, "failed", "failed");
+    count(
         State::Held,
-        "is held back by another",
-        "are held back by others",
+        "is blocked by another",
+        "are blocked by others",
     );
-    say(State::Partial, "is on its way", "are on their way");
-    say(
+    count(State::Partial, "is in progress", "are in progress");
+    count(
         State::Sent,
         "has a call of unknown outcome",
         "have a call of unknown outcome",
@@ -153,13 +153,10 @@ pub fn next(history: &History, counts: &Counts) -> Vec<String> {
         );
     }
     if counts.invalid > 0 {
+        let were = if counts.invalid == 1 { "was" } else { "were" };
         next.push(format!(
-            "{} of the input {} left out as invalid: tray-import validate lists them.",
-            match counts.invalid {
-                1 => "1 row".to_owned(),
-                rows => format!("{} rows", thousands(rows)),
-            },
-            if counts.invalid == 1 { "was" } else { "were" }
+            "{} of the input {were} left out as invalid: tray-import validate lists them.",
+            count_of_rows(counts.invalid)
         ));
     }
     let header = history.header.as_ref();
@@ -199,12 +196,12 @@ mod tests {
             (
                 &[(State::Done, 4_988), (State::Failed, 9), (State::Held, 3)],
                 0,
-                "4,988 of 5,000 rows are done; 9 failed and 3 are held back by others.",
+                "4,988 of 5,000 rows are done; 9 failed and 3 are blocked by others.",
             ),
             (
                 &[(State::Sent, 1), (State::Partial, 1)],
                 8,
-                "None of 10 rows are done; 1 is on its way, 1 has a call of unknown outcome and 8 have not been begun.",
+                "None of 10 rows are done; 1 is in progress, 1 has a call of unknown outcome and 8 have not been begun.",
             ),
             (
                 &[(State::Done, 1), (State::Failed, 1)],

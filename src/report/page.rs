@@ -1,270 +1,242 @@
 //! The report of a batch: one HTML page that needs nothing but itself, for the screen, the phone and paper.
+//! `templates/report.html` is what it looks like, and this is what stands in it.
 
-use std::fmt::Write;
-
+use askama::Template;
 use jiff::Timestamp;
+use serde_json::Value;
 
-use super::cures::{self, Cure};
-use super::history::History;
+use super::history::{History, Run};
 use super::html::{Prose, Text};
 use super::outcome::{Counts, next, outcome};
 use super::plot::{self, NARROW, WIDE};
-use super::reasons::Reasons;
-use super::summary::thousands;
-use super::tables::{connectors, made, runs, settings, steps};
+use super::reasons::FailureGroup;
+use super::remedies::{self, Remedy};
+use super::summary::{count_of_rows, thousands};
+use super::tables::{Table, tables};
 use super::timeline::Timeline;
 use crate::model::{State, Step};
-
-const STYLE: &str = include_str!("page.css");
 
 /// Of each code, so many different messages are shown.
 const MESSAGES: usize = 3;
 
-/// The page. `file` is the name of the results file, `at` the time that the page gives as its own.
-pub fn page(history: &History, file: &str, at: Timestamp) -> String {
-    let counts = Counts::of(history);
-    let outcome = outcome(&counts);
-    let mut html = format!(
-        "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n\
-         <meta charset=\"utf-8\"/>\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"/>\n\
-         <meta name=\"robots\" content=\"noindex\"/>\n\
-         <title>{}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
-        Text(&outcome)
-    );
-    head(history, &counts, &outcome, &mut html);
-    html.push_str("<main>\n");
-    over_time(history, &counts, &mut html);
-    failures(history, &mut html);
-    connectors(history, &mut html);
-    made(history, &mut html);
-    steps(history, &mut html);
-    runs(history, &mut html);
-    settings(history, &mut html);
-    let _ = write!(
-        html,
-        "</main>\n<footer><p>Made by tray-import {} from <code>{}</code>{} at {}. \
-         The page holds no credentials; rows are named by their numbers in the input.</p></footer>\n\
-         </body>\n</html>\n",
-        env!("CARGO_PKG_VERSION"),
-        Text(file),
-        history
-            .header
-            .as_ref()
-            .map_or_else(String::new, |header| format!(
-                ", batch <code>{}</code>,",
-                Text(&header.batch_id)
-            )),
-        moment(at)
-    );
-    html
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page {
+    outcome: String,
+    kicker: Text<String>,
+    parts: Vec<BarPart>,
+    advice: Vec<Prose<String>>,
+    plots: Option<Plots>,
+    failures: Vec<Failures>,
+    tables: Vec<Table>,
+    settings: Vec<(Text<String>, Text<String>)>,
+    same_settings: bool,
+    file: Text<String>,
+    batch: Option<Text<String>>,
+    at: String,
 }
 
-fn head(history: &History, counts: &Counts, outcome: &str, html: &mut String) {
-    html.push_str("<header>\n");
-    let place = history
+/// A part of the bar that stands for all rows.
+struct BarPart {
+    name: &'static str,
+    words: &'static str,
+    rows: String,
+    percent: String,
+}
+
+/// Two plots, each for two widths.
+struct Plots {
+    progress_caption: String,
+    progress: [String; 2],
+    calls_caption: &'static str,
+    calls: [String; 2],
+}
+
+/// Rows that did not get through for one reason.
+struct Failures {
+    code: Text<String>,
+    held: bool,
+    rows: String,
+    steps: String,
+    remedy: Option<Remedy>,
+    retryable: Option<String>,
+    messages: Vec<(Text<String>, String)>,
+    more: Option<String>,
+}
+
+/// The page. `file` is the name of the results file, `at` the time that the page gives as its own.
+///
+/// # Errors
+/// None that has a cause.
+pub(crate) fn page(history: &History, file: &str, at: Timestamp) -> Result<String, askama::Error> {
+    let counts = Counts::of(history);
+    let last = history.runs.last();
+    let page = Page {
+        outcome: outcome(&counts),
+        kicker: Text(kicker(history)),
+        parts: parts(&counts),
+        advice: next(history, &counts).into_iter().map(Prose).collect(),
+        plots: plots(history, &counts),
+        failures: failures(history),
+        tables: tables(history),
+        settings: last.map(settings).unwrap_or_default(),
+        same_settings: history.runs.len() > 1
+            && (history.runs.windows(2)).all(|two| two[0].settings == two[1].settings),
+        file: Text(file.to_owned()),
+        batch: (history.header.as_ref()).map(|header| Text(header.batch_id.clone())),
+        at: moment(at),
+    };
+    page.render()
+}
+
+/// Which Tray the batch is for, and when.
+fn kicker(history: &History) -> String {
+    let mut line = match history
         .header
         .as_ref()
-        .map(|header| match header.endpoint.split_once("://") {
-            Some((_, rest)) => format!("Migration to {}", rest.split('/').next().unwrap_or(rest)),
-            None => "Rehearsal in the sandbox".to_owned(),
-        });
-    let place = place.unwrap_or_else(|| "Migration".to_owned());
-    let when = history.between.map_or_else(String::new, |(first, last)| {
+        .map(|header| header.endpoint.split_once("://"))
+    {
+        Some(Some((_, rest))) => format!("Migration to {}", rest.split('/').next().unwrap_or(rest)),
+        Some(None) => "Rehearsal in the sandbox".to_owned(),
+        None => "Migration".to_owned(),
+    };
+    if let Some((first, last)) = history.between {
         let day = |at: Timestamp| at.strftime("%-d %B %Y").to_string();
-        if day(first) == day(last) {
-            format!(
-                ", {} to {}",
+        line += &if day(first) == day(last) {
+            let (first, last) = (
                 first.strftime("%-d %B %Y, %H:%M"),
-                last.strftime("%H:%M UTC")
-            )
+                last.strftime("%H:%M UTC"),
+            );
+            format!(", {first} to {last}")
         } else {
             format!(", {} to {}", moment(first), moment(last))
-        }
-    });
-    let _ = write!(
-        html,
-        "<p class=\"kicker\">{}{when}</p>\n<h1>{}</h1>\n",
-        Text(place),
-        Text(outcome)
-    );
-    if counts.total() > 0 {
-        bar(counts, html);
-    }
-    let advice = next(history, counts);
-    if !advice.is_empty() {
-        html.push_str("<div class=\"next\">");
-        for sentence in advice {
-            let _ = write!(html, "<p>{}</p>", Prose(sentence));
-        }
-        html.push_str("</div>\n");
-    }
-    html.push_str("</header>\n");
-}
-
-/// All rows as one bar, and what its parts are.
-fn bar(counts: &Counts, html: &mut String) {
-    let parts: Vec<_> = counts
-        .parts()
-        .into_iter()
-        .filter(|part| part.rows > 0)
-        .collect();
-    html.push_str("<div class=\"bar\" aria-hidden=\"true\">");
-    for part in &parts {
-        let share = part.rows as f64 * 100.0 / counts.total() as f64;
-        // text between the tags, so that no reader of HTML takes them for one that never closes
-        let _ = write!(
-            html,
-            "<i class=\"{}\" style=\"flex:{share:.4} 0 0\">\u{200b}</i>",
-            part.name
-        );
-    }
-    html.push_str("</div>\n<ul class=\"key\">");
-    for part in &parts {
-        let _ = write!(
-            html,
-            "<li class=\"{}\"><b>{}</b> {}</li>",
-            part.name,
-            thousands(part.rows),
-            part.words
-        );
-    }
-    html.push_str("</ul>\n");
-}
-
-fn over_time(history: &History, counts: &Counts, html: &mut String) {
-    html.push_str("<section>\n<h2>Progress</h2>\n");
-    let wide = Timeline::new(history, 240);
-    if wide.total < 3 {
-        html.push_str("<p class=\"soft\">The work took less than three seconds: there is nothing to draw.</p>\n</section>\n");
-        return;
-    }
-    let narrow = Timeline::new(history, 110);
-    let nights = if wide.stretches.len() > 1 {
-        " The time between runs is left out; dotted lines show where one begins."
-    } else {
-        ""
-    };
-    let _ = write!(
-        html,
-        "<figure>\n<figcaption>Rows done{} over {} at work.{nights}</figcaption>\n{}\n{}\n</figure>\n</section>\n",
-        if counts.of_state(State::Failed) > 0 {
-            ", and rows failed,"
-        } else {
-            ""
-        },
-        plot::time(wide.total),
-        plot::progress(&wide, counts.total(), WIDE),
-        plot::progress(&narrow, counts.total(), NARROW),
-    );
-    let throttled: u64 = history.runs.iter().map(|run| run.throttled).sum();
-    let counted = history.runs.iter().any(|run| run.calls > 0);
-    let source = match (counted, throttled) {
-        (true, 0) => "Dashed: the rate asked for. No answer was throttled.",
-        (true, _) => {
-            "Dashed: the rate asked for. Ticks below: when Tray throttled; no row fails by that, the run slows down and sends again."
-        }
-        (false, _) => {
-            "As far as the rows tell: runs of earlier versions did not record their calls."
-        }
-    };
-    let _ = write!(
-        html,
-        "<section>\n<h2>Calls a second</h2>\n<figure>\n<figcaption>{source}</figcaption>\n{}\n{}\n</figure>\n</section>\n",
-        plot::calls(&wide, WIDE),
-        plot::calls(&narrow, NARROW),
-    );
-}
-
-fn failures(history: &History, html: &mut String) {
-    if history.failures.is_empty() && history.held.rows == 0 {
-        return;
-    }
-    html.push_str("<section>\n<h2>What did not get through</h2>\n");
-    let mut codes: Vec<_> = history.failures.iter().collect();
-    codes.sort_by_key(|(code, reasons)| (std::cmp::Reverse(reasons.rows), (*code).clone()));
-    for (code, reasons) in codes {
-        failure(code, "failure", reasons, cures::of(code), html);
-    }
-    if history.held.rows > 0 {
-        failure(
-            "held",
-            "failure hold",
-            &history.held,
-            Some(cures::HELD),
-            html,
-        );
-    }
-    html.push_str("</section>\n");
-}
-
-fn failure(code: &str, class: &str, reasons: &Reasons, cure: Option<Cure>, html: &mut String) {
-    let steps: Vec<String> = Step::ALL
-        .into_iter()
-        .filter(|step| reasons.steps[*step as usize] > 0)
-        .map(|step| {
-            let rows = thousands(reasons.steps[step as usize]);
-            format!("{rows} at the step {step}")
-        })
-        .collect();
-    let steps = match steps.as_slice() {
-        [] => String::new(),
-        steps => format!(" <span class=\"soft\">({})</span>", steps.join(", ")),
-    };
-    let _ = write!(
-        html,
-        "<div class=\"{class}\">\n<h3>{} × <code>{}</code>{steps}</h3>\n",
-        rows(reasons.rows),
-        Text(code)
-    );
-    match cure {
-        Some(cure) => {
-            let _ = write!(
-                html,
-                "<p>{}</p>\n<p><b>What to do:</b> {}</p>\n",
-                Prose(cure.cause),
-                Prose(cure.cure)
-            );
-        }
-        None => html.push_str("<p>This version of tray-import does not know the code.</p>\n"),
-    }
-    if reasons.retryable > 0 {
-        let _ = writeln!(
-            html,
-            "<p>{} may work without a change.</p>",
-            rows(reasons.retryable)
-        );
-    }
-    html.push_str("<ul>");
-    for (message, count, first) in reasons.messages.iter().take(MESSAGES) {
-        let which = match count {
-            1 => format!("row {}", thousands(*first)),
-            count => format!("{}, the first is row {}", rows(*count), thousands(*first)),
         };
-        let _ = write!(
-            html,
-            "<li>{} <span class=\"soft\">({which})</span></li>",
-            Text(message)
-        );
     }
-    let more = reasons.messages.len().saturating_sub(MESSAGES);
-    if more > 0 {
-        let _ = write!(
-            html,
-            "<li class=\"soft\">and {} other messages; <code>tray-import status RESULTS --failed</code> lists every row</li>",
-            thousands(more as u64)
-        );
-    }
-    html.push_str("</ul>\n</div>\n");
-}
-
-pub(super) fn rows(count: u64) -> String {
-    match count {
-        1 => "1 row".to_owned(),
-        count => format!("{} rows", thousands(count)),
-    }
+    line
 }
 
 fn moment(at: Timestamp) -> String {
     at.strftime("%-d %B %Y, %H:%M UTC").to_string()
+}
+
+fn parts(counts: &Counts) -> Vec<BarPart> {
+    let parts = counts.parts().into_iter().filter(|part| part.rows > 0);
+    let parts = parts.map(|part| BarPart {
+        name: part.name,
+        words: part.words,
+        rows: thousands(part.rows),
+        percent: format!("{:.4}", part.rows as f64 * 100.0 / counts.total() as f64),
+    });
+    parts.collect()
+}
+
+/// None where the work was too short to draw.
+fn plots(history: &History, counts: &Counts) -> Option<Plots> {
+    let wide = Timeline::new(history, 240);
+    if wide.total < 3 {
+        return None;
+    }
+    let narrow = Timeline::new(history, 110);
+    let failed = match counts.of_state(State::Failed) {
+        0 => "",
+        _ => ", and rows failed,",
+    };
+    let nights = match wide.stretches.len() {
+        0 | 1 => "",
+        _ => " The time between runs is left out; dotted lines show where one begins.",
+    };
+    let throttled: u64 = history.runs.iter().map(|run| run.throttled).sum();
+    let counted = history.runs.iter().any(|run| run.calls > 0);
+    Some(Plots {
+        progress_caption: format!(
+            "Rows done{failed} over {} at work.{nights}",
+            plot::time(wide.total)
+        ),
+        progress: [(&wide, WIDE), (&narrow, NARROW)]
+            .map(|(timeline, size)| plot::progress(timeline, counts.total(), size)),
+        calls_caption: match (counted, throttled) {
+            (true, 0) => "Dashed: the rate asked for. No answer was throttled.",
+            (true, _) => {
+                "Dashed: the rate asked for. Ticks below: when Tray throttled; no row fails by that, the run slows down and retries."
+            }
+            (false, _) => {
+                "As far as the rows tell: runs of earlier versions did not record their calls."
+            }
+        },
+        calls: [(&wide, WIDE), (&narrow, NARROW)]
+            .map(|(timeline, size)| plot::calls(timeline, size)),
+    })
+}
+
+/// By code, the most frequent first; held rows last.
+fn failures(history: &History) -> Vec<Failures> {
+    let mut codes: Vec<_> = history.failures.iter().collect();
+    codes.sort_by_key(|(code, group)| (std::cmp::Reverse(group.rows), (*code).clone()));
+    let failed = codes
+        .into_iter()
+        .map(|(code, group)| failures_of(code, group, remedies::of(code)));
+    let held = Some(&history.held)
+        .filter(|held| held.rows > 0)
+        .map(|held| Failures {
+            held: true,
+            ..failures_of("held", held, Some(remedies::HELD))
+        });
+    failed.chain(held).collect()
+}
+
+fn failures_of(code: &str, group: &FailureGroup, remedy: Option<Remedy>) -> Failures {
+    let steps = Step::ALL
+        .into_iter()
+        .filter(|step| group.steps[*step as usize] > 0);
+    let steps = steps.map(|step| {
+        let rows = thousands(group.steps[step as usize]);
+        format!("{rows} at the step {step}")
+    });
+    let messages = group
+        .messages
+        .iter()
+        .take(MESSAGES)
+        .map(|(message, count, first)| {
+            let first = thousands(*first);
+            let which = match count {
+                1 => format!("row {first}"),
+                count => format!("{}, the first is row {first}", count_of_rows(*count)),
+            };
+            (Text(message.clone()), which)
+        });
+    let more = group.messages.len().saturating_sub(MESSAGES);
+    Failures {
+        code: Text(code.to_owned()),
+        held: false,
+        rows: count_of_rows(group.rows),
+        steps: steps.collect::<Vec<_>>().join(", "),
+        remedy,
+        retryable: (group.retryable > 0).then(|| count_of_rows(group.retryable)),
+        messages: messages.collect(),
+        more: (more > 0).then(|| thousands(more as u64)),
+    }
+}
+
+/// What a run was given, by the names of the flags.
+fn settings(run: &Run) -> Vec<(Text<String>, Text<String>)> {
+    let shown = |value: &Value| match value {
+        Value::Null => "–".to_owned(),
+        Value::Bool(true) => "yes".to_owned(),
+        Value::Bool(false) => "no".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Number(number) if number.as_f64().is_some_and(|n| n.fract() == 0.0) => {
+            format!("{:.0}", number.as_f64().unwrap_or_default())
+        }
+        other => other.to_string(),
+    };
+    let input = format!("{}, {}", run.input, count_of_rows(run.rows));
+    let flags = run
+        .settings
+        .iter()
+        .map(|(name, value)| (name.clone(), shown(value)));
+    std::iter::once(("input".to_owned(), input))
+        .chain(flags)
+        .chain([("tool".to_owned(), run.tool.clone())])
+        .map(|(name, value)| (Text(name), Text(value)))
+        .collect()
 }

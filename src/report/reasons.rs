@@ -1,4 +1,4 @@
-//! Why rows did not get through, gathered.
+//! Why rows did not get through, by what they have in common.
 
 use std::collections::HashMap;
 
@@ -6,26 +6,23 @@ use crate::model::RowError;
 
 /// Rows that did not get through for one kind of reason.
 #[derive(Debug, Default)]
-pub struct Reasons {
-    /// How many rows.
+pub(crate) struct FailureGroup {
     pub rows: u64,
     /// How many of them may work without a change.
     pub retryable: u64,
-    /// How many at each step.
     pub steps: [u64; 4],
     /// Messages, the most frequent first: the message, how many rows, the first of them.
     pub messages: Vec<(String, u64, u64)>,
 }
 
-/// Gathers the reasons of rows.
+/// Counts the reasons of rows.
 #[derive(Default)]
-pub(super) struct Gathered<'r> {
-    reasons: Reasons,
+pub(super) struct Grouping<'r> {
+    reasons: FailureGroup,
     messages: HashMap<&'r str, (u64, u64)>,
 }
 
-impl<'r> Gathered<'r> {
-    /// Adds a row.
+impl<'r> Grouping<'r> {
     pub(super) fn add(&mut self, message: &'r str, row: u64, error: Option<&RowError>) {
         self.reasons.rows += 1;
         if let Some(error) = error {
@@ -38,7 +35,7 @@ impl<'r> Gathered<'r> {
     }
 
     /// All of them, the messages in order.
-    pub(super) fn finish(mut self) -> Reasons {
+    pub(super) fn finish(mut self) -> FailureGroup {
         let mut messages: Vec<_> = self.messages.drain().collect();
         messages.sort_by_key(|(message, (count, row))| (std::cmp::Reverse(*count), *row, *message));
         self.reasons.messages = messages

@@ -263,6 +263,14 @@ pub fn thousands(number: u64) -> String {
     text
 }
 
+/// `1 row`, `1,234 rows`.
+pub(crate) fn count_of_rows(count: u64) -> String {
+    match count {
+        1 => "1 row".to_owned(),
+        count => format!("{} rows", thousands(count)),
+    }
+}
+
 /// A duration as people say it: `0.4 s`, `56.2 s`, `3 min 20 s`, `5 h 33 min`.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();

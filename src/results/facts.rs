@@ -5,39 +5,33 @@
 //! [`Check`] of it is, 16 bits keyed with the master token. It shows a change (but for one in 65,536), and
 //! nothing can be recovered from it, nor a guess confirmed, by whoever has the file and not the token.
 //!
-//! The import writes facts and never reads them; [`read`] is a pass of its own over the file.
+//! The import writes facts and never reads them; [`super::lines::read_facts`] is a pass of its own over the file.
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::{self, BufRead, Read};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::run::read_run;
-use crate::model::{DigestMap, Key};
+use super::line::parse;
+use crate::model::Key;
 use crate::secret::SecretText;
 
 /// What a row's credentials belong to: for the report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConnectorFacts {
-    /// The connector.
     pub connector: String,
-    /// Its version.
     pub connector_version: String,
 }
 
-/// What a line tells besides the row's progress.
+/// What a line records besides the row's progress.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Told<'a> {
-    /// Of the connector.
+pub struct Facts<'a> {
     #[serde(flatten)]
     pub connector: Option<&'a ConnectorFacts>,
-    /// Of the authentication.
     #[serde(flatten)]
     pub authentication: Option<&'a AuthenticationFacts>,
-    /// Of the instance.
     #[serde(flatten)]
     pub instance: Option<&'a InstanceFacts>,
 }
@@ -46,9 +40,7 @@ pub struct Told<'a> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthenticationFacts {
-    /// Its name.
     pub auth_name: String,
-    /// Its service environment.
     pub environment_id: String,
     /// Whether Tray's UI hides it, and perhaps Tray's listing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -59,9 +51,7 @@ pub struct AuthenticationFacts {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct InstanceFacts {
-    /// Its solution.
     pub solution_id: String,
-    /// Its name.
     pub instance_name: String,
     /// The auth slot that the row's authentication fills.
     pub auth_external_id: String,
@@ -75,7 +65,6 @@ pub struct InstanceFacts {
 pub struct ConfigChecks {
     /// Names the key that the checks were made with: with another master token they tell nothing.
     pub key: Check,
-    /// The slots.
     pub slots: BTreeMap<String, Check>,
 }
 
@@ -124,7 +113,6 @@ impl Drop for Checker {
 }
 
 impl Checker {
-    /// The one of this master token.
     pub fn new(master: &SecretText) -> Checker {
         const CONTEXT: &str = "tray-import 2026-11 checks of config values in results files";
         let key = blake3::derive_key(CONTEXT, master.expose().as_bytes());
@@ -204,87 +192,65 @@ fn canonical(value: &Value, out: &mut String) {
     }
 }
 
-/// All that the lines of a row tell, the latest of each.
+/// The facts that lines of a row record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RowFacts {
-    /// Of the authentication.
+    pub connector: Option<ConnectorFacts>,
     pub authentication: Option<AuthenticationFacts>,
-    /// Of the instance.
     pub instance: Option<InstanceFacts>,
 }
 
-/// The facts of a line. Every one of them may be absent, and lines of older versions have none.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct FactsLine {
-    key: String,
-    auth_name: Option<String>,
-    environment_id: Option<String>,
-    #[serde(default)]
-    hidden: bool,
-    solution_id: Option<String>,
-    instance_name: Option<String>,
-    auth_external_id: Option<String>,
-    #[serde(default)]
-    config_checks: ConfigChecks,
-}
-
-/// Reads the facts of a results file, but for those of a torn last line.
-///
-/// # Errors
-/// The file cannot be read, or facts in it cannot.
-pub fn read(file: impl Read) -> io::Result<DigestMap<RowFacts>> {
-    let mut reader = io::BufReader::with_capacity(256 * 1024, file);
-    let mut told: DigestMap<RowFacts> = DigestMap::default();
-    let mut line = Vec::new();
-    let mut number = 0_u64;
-    loop {
-        line.clear();
-        reader.read_until(b'\n', &mut line)?;
-        if line.pop_if(|end| *end == b'\n').is_none() {
-            return Ok(told);
+impl RowFacts {
+    /// Reads those of one line. Every one of them may be absent, and lines of older versions have none.
+    ///
+    /// # Errors
+    /// What is wrong with the line.
+    pub(super) fn read(line: &[u8]) -> Result<RowFacts, String> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct FactsLine {
+            connector: Option<String>,
+            connector_version: Option<String>,
+            auth_name: Option<String>,
+            environment_id: Option<String>,
+            #[serde(default)]
+            hidden: bool,
+            solution_id: Option<String>,
+            instance_name: Option<String>,
+            auth_external_id: Option<String>,
+            #[serde(default)]
+            config_checks: ConfigChecks,
         }
-        number += 1;
-        if number > 1 {
-            let parsed = FactsLine::parse(&line);
-            if parsed.is_err() && read_run(&line).is_some() {
-                continue;
-            }
-            let line = parsed.map_err(|cause| {
-                let message = format!("line {number} cannot be read ({cause})");
-                io::Error::new(io::ErrorKind::InvalidData, message)
-            });
-            let (key, line) = line?;
-            line.tell(told.entry(key.0).or_default());
-        }
-    }
-}
-
-impl FactsLine {
-    fn parse(line: &[u8]) -> Result<(Key, FactsLine), String> {
-        let line: FactsLine = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-        let key = Key::parse(&line.key).ok_or("its key is not one of this tool's")?;
-        Ok((key, line))
-    }
-
-    fn tell(self, facts: &mut RowFacts) {
-        if let (Some(auth_name), Some(environment_id)) = (self.auth_name, self.environment_id) {
-            facts.authentication = Some(AuthenticationFacts {
+        let line: FactsLine = parse(line)?;
+        let connector = line.connector.zip(line.connector_version);
+        let authentication = line.auth_name.zip(line.environment_id);
+        let instance = line.solution_id.zip(line.instance_name);
+        Ok(RowFacts {
+            connector: connector.map(|(connector, connector_version)| ConnectorFacts {
+                connector,
+                connector_version,
+            }),
+            authentication: authentication.map(|(auth_name, environment_id)| AuthenticationFacts {
                 auth_name,
                 environment_id,
-                hidden: self.hidden,
-            });
-        }
-        if let (Some(solution_id), Some(instance_name), Some(auth_external_id)) =
-            (self.solution_id, self.instance_name, self.auth_external_id)
-        {
-            facts.instance = Some(InstanceFacts {
-                solution_id,
-                instance_name,
-                auth_external_id,
-                config_checks: self.config_checks,
-            });
-        }
+                hidden: line.hidden,
+            }),
+            instance: instance.zip(line.auth_external_id).map(
+                |((solution_id, instance_name), auth_external_id)| InstanceFacts {
+                    solution_id,
+                    instance_name,
+                    auth_external_id,
+                    config_checks: line.config_checks,
+                },
+            ),
+        })
+    }
+
+    /// Takes over what a later line records.
+    pub(super) fn update(&mut self, later: RowFacts) {
+        self.connector = later.connector.or(self.connector.take());
+        self.authentication = later.authentication.or(self.authentication.take());
+        self.instance = later.instance.or(self.instance.take());
     }
 }
 
@@ -324,34 +290,5 @@ mod tests {
             checker("other").check(Key(1), "external_a", &json!("x"))
         );
         assert_ne!(checker("master").name(), checker("other").name());
-    }
-
-    #[test]
-    fn the_latest_of_each_fact_counts() {
-        let key = Key(7).to_string();
-        let line = |more: Value| {
-            let mut line = json!({"key": key, "unknown": 1});
-            for (name, value) in more.as_object().unwrap() {
-                line[name] = value.clone();
-            }
-            format!("{line}\n")
-        };
-        let text = [
-            "{\"type\":\"batch\"}\n".to_owned(),
-            line(json!({})),
-            line(json!({"authName": "a", "environmentId": "e", "hidden": true})),
-            line(json!({"solutionId": "s", "instanceName": "n", "authExternalId": "x",
-                "configChecks": {"key": "00ff", "slots": {"external_a": "0001", "external_b": "0002"}}})),
-            line(json!({"solutionId": "s", "instanceName": "n", "authExternalId": "x",
-                "configChecks": {"key": "00ff", "slots": {"external_a": "0001"}}})),
-            "{\"key\":\"torn".to_owned(),
-        ]
-        .concat();
-        let told = read(text.as_bytes()).unwrap();
-        let facts = &told[&7];
-        assert!(facts.authentication.as_ref().unwrap().hidden);
-        let slots = &facts.instance.as_ref().unwrap().config_checks.slots;
-        assert_eq!(slots.len(), 1);
-        assert_eq!(slots["external_a"], Check(1));
     }
 }

@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::error::FoldError;
+use super::checksum::{BatchTag, Checksum, check, seal};
+use super::error::ReplayError;
 
 /// The version of the format that this tool writes. It reads no other.
 pub const VERSION: u32 = 1;
@@ -20,51 +21,68 @@ pub struct Header {
     pub batch_id: String,
     /// The GraphQL endpoint that the batch was made with: ids of another mean nothing there.
     pub endpoint: String,
-    /// When the file was created.
     pub created_at: Timestamp,
-    /// The tool and version that created it.
+    /// The tool and version that created the file.
     pub tool: String,
 }
 
-/// Whether a first line without its end is the beginning of a header, or nothing.
+impl Header {
+    /// The header of a new batch.
+    pub fn new(endpoint: &str) -> Header {
+        Header {
+            r#type: "batch".to_owned(),
+            version: VERSION,
+            batch_id: uuid::Uuid::now_v7().to_string(),
+            endpoint: endpoint.to_owned(),
+            created_at: Timestamp::now(),
+            tool: concat!("tray-import ", env!("CARGO_PKG_VERSION")).to_owned(),
+        }
+    }
+
+    pub fn tag(&self) -> BatchTag {
+        BatchTag::new(&self.batch_id)
+    }
+
+    /// The line, its end included.
+    pub fn to_line(&self) -> Vec<u8> {
+        // writing to memory, of types that always serialise
+        let mut line = serde_json::to_vec(self).unwrap_or_default();
+        line.push(b'\n');
+        seal(&line, self.tag())
+    }
+
+    /// Reads the first line.
+    ///
+    /// # Errors
+    /// Why this is not the header of a results file that this tool can read.
+    pub(super) fn read(line: &[u8]) -> Result<Header, ReplayError> {
+        // the parser's own words may quote the line, and the line of a foreign file may be a secret
+        let foreign = |error: serde_json::Error| {
+            ReplayError::Foreign(match error.classify() {
+                serde_json::error::Category::Data => "it lacks what a header has",
+                _ => "it is not JSON",
+            })
+        };
+        let header: Header = serde_json::from_slice(line).map_err(foreign)?;
+        if header.r#type != "batch" {
+            return Err(ReplayError::Foreign("its type is another"));
+        }
+        if header.version != VERSION {
+            return Err(ReplayError::Version {
+                found: header.version,
+            });
+        }
+        match check(line) {
+            Checksum::Broken => Err(ReplayError::line(1, "its checksum does not match")),
+            _ => Ok(header),
+        }
+    }
+}
+
+/// Whether a first line without its end is the beginning of a header, or nothing. Some file systems leave NULs at
+/// the end of a file after a power cut.
 pub(super) fn is_torn_header(line: &[u8]) -> bool {
     const START: &[u8] = br#"{"type":"batch""#;
-    let text = line.strip_suffix_nuls();
-    text.starts_with(START) || START.starts_with(text)
-}
-
-/// Reads the first line.
-///
-/// # Errors
-/// Why this is not the header of a results file that this tool can read.
-pub(super) fn read_header(line: &[u8]) -> Result<Header, FoldError> {
-    let header: Header = serde_json::from_slice(line).map_err(|error| foreign(&error))?;
-    if header.r#type != "batch" {
-        return Err(FoldError::Foreign("its type is another"));
-    }
-    if header.version != VERSION {
-        return Err(FoldError::Version {
-            found: header.version,
-        });
-    }
-    Ok(header)
-}
-
-/// The parser's own words may quote the line, and the line of a foreign file may be a secret.
-fn foreign(error: &serde_json::Error) -> FoldError {
-    FoldError::Foreign(match error.classify() {
-        serde_json::error::Category::Data => "it lacks what a header has",
-        _ => "it is not JSON",
-    })
-}
-
-trait StripNuls {
-    fn strip_suffix_nuls(&self) -> &[u8];
-}
-
-impl StripNuls for [u8] {
-    fn strip_suffix_nuls(&self) -> &[u8] {
-        let end = self.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
-        &self[..end]
-    }
+    let end = line.iter().rposition(|b| *b != 0).map_or(0, |at| at + 1);
+    line[..end].starts_with(START) || START.starts_with(&line[..end])
 }

@@ -1,8 +1,12 @@
 //! The writer of a results file: one task, one sync for all who wait.
 //!
-//! Callers hand in lines and wait. The writer takes everything that has queued, appends and syncs it in
-//! one go, and wakes them all; meanwhile the next lot queues. So there is at most one sync under way, and
-//! its cost is shared by as many rows as are waiting for it.
+//! A creating call may leave only when its `sent` line is on disk, and a sync takes milliseconds: with one sync for
+//! each line, sixty rows in flight would wait for each other. So callers hand in lines and wait. The writer takes
+//! everything that has queued, appends and syncs it in one go, and wakes them all; meanwhile the next lot queues.
+//! There is at most one sync at a time, and its cost is shared by as many rows as wait for it.
+//!
+//! After an error nothing is known of the file's end, so nothing more is written: every caller, those who wait and
+//! those who come later, is given the error, and nothing that builds on their lines is sent.
 
 use std::future::Future;
 use std::io;
@@ -10,8 +14,13 @@ use std::sync::{Arc, OnceLock};
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::checksum::{BatchTag, seal};
+
 /// Where lines end up. The only other implementation beside the real file is the simulation's.
 pub trait AppendFile: Send + 'static {
+    /// The batch that the file is of.
+    fn batch(&self) -> BatchTag;
+
     /// Appends `bytes` and returns once they are on disk. After an error the file is not used again.
     fn append(&mut self, bytes: Vec<u8>) -> impl Future<Output = io::Result<()>> + Send;
 }
@@ -24,6 +33,7 @@ pub struct JournalError(pub Arc<str>);
 /// A handle for writing lines; clones share one writer.
 #[derive(Clone)]
 pub struct Journal {
+    batch: BatchTag,
     queue: mpsc::Sender<Waiting>,
     failure: Arc<OnceLock<JournalError>>,
 }
@@ -33,23 +43,29 @@ struct Waiting {
     written: oneshot::Sender<Result<(), JournalError>>,
 }
 
-/// How many callers may queue before the next one waits for a place. Small: they all wait anyway.
+/// How many callers may queue before the next one waits. Small: they all wait anyway.
 const QUEUE: usize = 256;
 
 impl Journal {
     /// Starts the writer on the current runtime. It ends when the last handle is gone.
     pub fn start<F: AppendFile>(file: F) -> Journal {
+        let batch = file.batch();
         let (queue, receiver) = mpsc::channel(QUEUE);
         let failure = Arc::new(OnceLock::new());
         tokio::spawn(write_all(file, receiver, Arc::clone(&failure)));
-        Journal { queue, failure }
+        Journal {
+            batch,
+            queue,
+            failure,
+        }
     }
 
-    /// Writes whole lines and returns once they are on disk.
+    /// Writes whole lines, each with its checksum, and returns once they are on disk.
     ///
     /// # Errors
     /// When they are not on disk, or may not be: nothing that builds on them must be sent.
     pub async fn write(&self, lines: Vec<u8>) -> Result<(), JournalError> {
+        let lines = seal(&lines, self.batch);
         let (written, answer) = oneshot::channel();
         let gone = || {
             self.failure
@@ -115,6 +131,10 @@ mod tests {
     }
 
     impl AppendFile for Memory {
+        fn batch(&self) -> BatchTag {
+            BatchTag::new("b")
+        }
+
         async fn append(&mut self, bytes: Vec<u8>) -> io::Result<()> {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             let mut writes = self.writes.lock().unwrap();

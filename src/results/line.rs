@@ -1,265 +1,115 @@
-//! The lines of a results file, as text.
+//! The lines of a row, as text.
 
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
-use super::facts::Told;
-use super::own;
-use crate::model::{Id, Key, Progress, ROLLED_BACK, RowError, State, Step, Steps, user_digest};
+use super::facts::{Facts, RowFacts};
+use crate::model::{Key, Progress};
 
-/// One line of a row, as written and read. Unknown keys are passed over on reading.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Line<'a, T> {
-    #[serde(borrow)]
-    r#type: Cow<'a, str>,
-    row: u64,
-    #[serde(borrow)]
-    key: Cow<'a, str>,
-    #[serde(borrow)]
-    external_user_id: Cow<'a, str>,
-    state: State,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    step: Option<Step>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    user_id: Option<Id>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    authentication_id: Option<Id>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    instance_id: Option<Id>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    enabled: Option<bool>,
-    created: Steps,
-    #[serde(default, skip_serializing_if = "Steps::is_empty")]
-    adopted: Steps,
-    #[serde(default, skip_serializing_if = "Steps::is_empty")]
-    lost: Steps,
-    attempts: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    error: Option<Box<RowError>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    why: Option<Box<str>>,
-    at: T,
-    /// Written by [`Told`] alone.
-    #[serde(default, skip_serializing, borrow)]
-    connector: Option<Cow<'a, str>>,
-    #[serde(default, skip_serializing, borrow)]
-    connector_version: Option<Cow<'a, str>>,
-}
-
-/// A row's line, and what is told with it of the row's objects. Read again by [`super::facts`] and the report.
-#[derive(Serialize)]
-struct Telling<'a> {
-    #[serde(flatten)]
-    line: Line<'a, Timestamp>,
-    #[serde(flatten)]
-    told: Told<'a>,
-}
-
-/// Appends a row's line to `out`.
+/// Appends a row's line to `out`; what is recorded besides the row's progress stands behind it.
 pub fn write_line(
-    out: &mut Vec<u8>,
-    row: u64,
-    key: Key,
-    external_user_id: &str,
-    progress: &Progress,
-    at: Timestamp,
-) {
-    append(out, &line(row, key, external_user_id, progress, at));
-}
-
-/// Appends a row's line that tells more than [`write_line`]'s.
-pub fn write_telling_line(
     out: &mut Vec<u8>,
     (row, key): (u64, Key),
     external_user_id: &str,
     progress: &Progress,
     at: Timestamp,
-    told: Told<'_>,
+    facts: Facts<'_>,
 ) {
-    let line = line(row, key, external_user_id, progress, at);
-    if told.connector.is_none() && told.authentication.is_none() && told.instance.is_none() {
-        return append(out, &line);
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Line<'a> {
+        r#type: &'static str,
+        row: u64,
+        key: String,
+        external_user_id: &'a str,
+        #[serde(flatten)]
+        progress: &'a Progress,
+        at: Timestamp,
+        #[serde(flatten)]
+        facts: Facts<'a>,
     }
-    append(out, &Telling { line, told });
-}
-
-fn append(out: &mut Vec<u8>, line: &impl Serialize) {
+    let line = Line {
+        r#type: "row",
+        row,
+        key: key.to_string(),
+        external_user_id,
+        progress,
+        at,
+        facts,
+    };
     // writing to memory, of types that always serialise
-    if serde_json::to_writer(&mut *out, line).is_ok() {
+    if serde_json::to_writer(&mut *out, &line).is_ok() {
         out.push(b'\n');
     }
 }
 
-fn line<'a>(
-    row: u64,
-    key: Key,
-    external_user_id: &'a str,
-    progress: &Progress,
-    at: Timestamp,
-) -> Line<'a, Timestamp> {
-    Line {
-        r#type: Cow::Borrowed("row"),
-        row,
-        key: Cow::Owned(key.to_string()),
-        external_user_id: Cow::Borrowed(external_user_id),
-        state: progress.state,
-        step: progress.step,
-        user_id: progress.user_id.clone(),
-        authentication_id: progress.authentication_id.clone(),
-        instance_id: progress.instance_id.clone(),
-        enabled: progress.enabled,
-        created: progress.created,
-        adopted: progress.adopted,
-        lost: progress.lost,
-        attempts: progress.attempts,
-        error: progress.error.clone(),
-        why: progress.why.clone(),
-        at,
-        connector: None,
-        connector_version: None,
-    }
-}
-
-/// A row's line, read.
+/// A row's line, read: its place in the input at the time, who it is, and all that was known of it.
 #[derive(Debug, PartialEq, Eq)]
-pub struct RowLine {
-    /// The row's number at the time.
+pub struct RowLine<'a> {
     pub row: u64,
-    /// The row's identity.
     pub key: Key,
-    /// The digest of the row's end user.
-    pub user: u128,
-    /// What was known.
+    pub external_user_id: Cow<'a, str>,
     pub progress: Progress,
-    /// When.
-    pub at: Timestamp,
-    /// The connector and its version, where the line tells them.
-    pub connector: Option<Box<(String, String)>>,
 }
 
-/// Reads a row's line.
+/// Reads a row's line. Keys that this version does not know are passed over.
 ///
 /// # Errors
 /// What is wrong with the line.
-pub fn read_line(line: &[u8]) -> Result<RowLine, String> {
-    let (key, mut line) = parse_line::<Timestamp>(line)?;
-    let connector = line.connector.take().zip(line.connector_version.take());
-    Ok(RowLine {
-        row: line.row,
-        key,
-        user: user_digest(&line.external_user_id),
-        at: line.at,
-        connector: connector.map(|(name, version)| Box::new((name.into(), version.into()))),
-        progress: line.into_progress(),
-    })
-}
-
-/// What a row's line says of the row, and nothing else.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Change<N> {
-    /// The row's number at the time.
-    pub(super) row: u64,
-    /// The row's identity.
-    pub(super) key: Key,
-    /// What was known.
-    pub(super) progress: Progress,
-    /// The `externalUserId`, or where it is kept.
-    pub(super) name: N,
-}
-
-/// Reads a row's line, and goes on to make something of it only where its row is `wanted` or it takes back what
-/// earlier lines said.
-///
-/// # Errors
-/// What is wrong with the line, wanted or not.
-pub(super) fn read_wanted_line(
-    line: &[u8],
-    wanted: impl FnOnce(Key) -> bool,
-) -> Result<Option<Change<Cow<'_, str>>>, String> {
-    let Some(own) = own::read(line) else {
-        return read_any_line(line, wanted);
-    };
-    let counts = wanted(own.key) || own.takes_back();
-    Ok(counts.then(|| Change {
-        row: own.row,
-        key: own.key,
-        progress: own.progress(),
-        name: Cow::Borrowed(own.external_user_id()),
-    }))
-}
-
-/// [`read_wanted_line`] of a line that is spelled in some other way, by the parser that is the judge of all lines.
-///
-/// # Errors
-/// What is wrong with the line, wanted or not.
-#[cold]
-pub(super) fn read_any_line(
-    line: &[u8],
-    wanted: impl FnOnce(Key) -> bool,
-) -> Result<Option<Change<Cow<'_, str>>>, String> {
-    let (key, mut line) = parse_line::<IgnoredAny>(line)?;
-    let takes_back = !line.lost.is_empty() || line.why.as_deref() == Some(ROLLED_BACK);
-    Ok((wanted(key) || takes_back).then(|| Change {
-        row: line.row,
-        key,
-        name: std::mem::take(&mut line.external_user_id),
-        progress: line.into_progress(),
-    }))
-}
-
-fn parse_line<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<(Key, Line<'a, T>), String> {
-    let line: Line<'a, T> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    if line.r#type != "row" {
-        return Err(format!("is of the unknown type \"{}\"", line.r#type));
-    }
-    let key = Key::parse(&line.key).ok_or("its key is not one of this tool's")?;
-    Ok((key, line))
-}
-
-impl<T> Line<'_, T> {
-    fn into_progress(self) -> Progress {
-        Progress {
-            state: self.state,
-            step: self.step,
-            user_id: self.user_id,
-            authentication_id: self.authentication_id,
-            instance_id: self.instance_id,
-            enabled: self.enabled,
-            created: self.created,
-            adopted: self.adopted,
-            lost: self.lost,
-            attempts: self.attempts,
-            error: self.error,
-            why: self.why,
-        }
-    }
-}
-
-/// Of a row's line, only whose it is: its key, and its end user's `externalUserId`.
-///
-/// # Errors
-/// What is wrong with the line.
-pub fn read_names(line: &[u8]) -> Result<(Key, Cow<'_, str>), String> {
+pub fn read_line(line: &[u8]) -> Result<RowLine<'_>, String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Names<'a> {
+        #[serde(borrow)]
+        r#type: Cow<'a, str>,
+        row: u64,
         #[serde(borrow)]
         key: Cow<'a, str>,
         #[serde(borrow)]
         external_user_id: Cow<'a, str>,
     }
-    let names: Names<'_> = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-    let key = Key::parse(&names.key).ok_or("its key is not one of this tool's")?;
-    Ok((key, names.external_user_id))
+    let names: Names<'_> = parse(line)?;
+    if names.r#type != "row" {
+        return Err(format!("is of the unknown type \"{}\"", names.r#type));
+    }
+    Ok(RowLine {
+        row: names.row,
+        key: Key::parse(&names.key).ok_or("its key is not one of this tool's")?,
+        external_user_id: names.external_user_id,
+        progress: parse(line)?,
+    })
+}
+
+/// The key of a row's line as this tool writes it; none where it is spelled in some other way.
+pub(super) fn key_of(line: &[u8]) -> Option<Key> {
+    let rest = line.strip_prefix(br#"{"type":"row","row":"#)?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let rest = rest[digits..].strip_prefix(br#","key":""#)?;
+    Key::parse(std::str::from_utf8(rest.get(..32)?).ok()?)
+}
+
+/// When a row's line was written, and the facts that it records.
+///
+/// # Errors
+/// What is wrong with the line.
+pub(super) fn read_facts(line: &[u8]) -> Result<(Timestamp, RowFacts), String> {
+    #[derive(Deserialize)]
+    struct At {
+        at: Timestamp,
+    }
+    Ok((parse::<At>(line)?.at, RowFacts::read(line)?))
+}
+
+pub(super) fn parse<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, String> {
+    serde_json::from_slice(line).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Id, RowError, State, Step};
 
     #[test]
     fn lines_read_back() {
@@ -278,23 +128,23 @@ mod tests {
             retryable: false,
         }));
         let mut line = Vec::new();
+        let at = Timestamp::UNIX_EPOCH;
         write_line(
             &mut line,
-            17,
-            Key(5),
+            (17, Key(5)),
             "c-1",
             &progress,
-            Timestamp::UNIX_EPOCH,
+            at,
+            Facts::default(),
         );
         let text = std::str::from_utf8(&line).unwrap();
         assert!(text.contains("\"created\":[\"user\"]"), "{text}");
+        assert_eq!(key_of(&line), Some(Key(5)));
         let read = RowLine {
             row: 17,
             key: Key(5),
-            user: user_digest("c-1"),
+            external_user_id: "c-1".into(),
             progress,
-            at: Timestamp::UNIX_EPOCH,
-            connector: None,
         };
         assert_eq!(read_line(&line).unwrap(), read);
     }

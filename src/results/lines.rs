@@ -1,77 +1,72 @@
-//! The lines of a results file, one after the other: for those who ask for more than the state of every row.
+//! The lines of a results file, one after the other: for those who ask for more than the last line of every row.
 
-use std::io::{self, BufRead};
+use std::io::BufRead;
 
-use super::error::FoldError;
-use super::header::{Header, is_torn_header, read_header};
-use super::line::{RowLine, read_line};
+use jiff::Timestamp;
+
+use super::checksum::{Checksum, check};
+use super::error::ReplayError;
+use super::facts::RowFacts;
+use super::header::{Header, is_torn_header};
+use super::line::{RowLine, read_facts, read_line};
 use super::run::{RunLine, read_run};
+use crate::model::DigestMap;
 
 /// One line of a results file.
 #[derive(Debug)]
-pub enum Known {
-    /// The first one.
+pub enum AnyLine<'a> {
     Header(Header),
-    /// A change of a row.
-    Row(RowLine),
-    /// What a run says of itself.
+    Row(RowLine<'a>, Timestamp, RowFacts),
     Run(RunLine),
 }
 
-/// Where a results file ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ends {
-    /// How many bytes are whole lines.
-    pub whole: u64,
-    /// How many bytes of a torn last line follow.
-    pub torn: u64,
-}
-
-/// Reads all lines, one at a time, and has `hear` told of each; for the rest, as [`super::fold::fold_from`].
+/// Reads all whole lines, but for those whose checksum does not match: see [`super::replay`] for who says so.
 ///
 /// # Errors
-/// Outside: the file cannot be read. Inside: the first line that is neither whole nor torn.
-pub fn read_lines(
+/// The first line that is neither whole nor torn.
+pub fn for_each_line(
     mut reader: impl BufRead,
-    mut hear: impl FnMut(Known),
-) -> io::Result<Result<Ends, FoldError>> {
-    let mut ends = Ends::default();
+    mut visit: impl FnMut(AnyLine<'_>),
+) -> Result<(), ReplayError> {
     let mut line = Vec::new();
-    let mut number = 0;
-    loop {
+    for number in 1.. {
         line.clear();
-        let length = reader.read_until(b'\n', &mut line)?;
+        reader.read_until(b'\n', &mut line)?;
         if line.pop_if(|end| *end == b'\n').is_none() {
-            ends.torn = length as u64;
             // a file that never was a results file must not be taken for one with a torn header
-            let foreign = number == 0 && !is_torn_header(&line);
-            return Ok(if foreign {
-                Err(FoldError::Foreign("it has no end"))
-            } else {
-                Ok(ends)
-            });
+            if number == 1 && !is_torn_header(&line) {
+                return Err(ReplayError::Foreign("it has no end"));
+            }
+            break;
         }
-        number += 1;
-        match known(number, &line) {
-            Ok(known) => hear(known),
-            Err(error) => return Ok(Err(error)),
+        if number == 1 {
+            visit(AnyLine::Header(Header::read(&line)?));
+        } else if let Ok(row) = read_line(&line) {
+            if check(&line) == Checksum::Broken {
+                continue;
+            }
+            let facts = read_facts(&line);
+            let (at, facts) = facts.map_err(|cause| ReplayError::line(number, cause))?;
+            visit(AnyLine::Row(row, at, facts));
+        } else {
+            visit(AnyLine::Run(
+                read_run(&line).map_err(|cause| ReplayError::line(number, cause))?,
+            ));
         }
-        ends.whole += length as u64;
     }
+    Ok(())
 }
 
-fn known(number: usize, line: &[u8]) -> Result<Known, FoldError> {
-    if number == 1 {
-        return read_header(line).map(Known::Header);
-    }
-    match read_line(line) {
-        Ok(row) => Ok(Known::Row(row)),
-        Err(cause) => match read_run(line) {
-            Some(run) => Ok(Known::Run(run)),
-            None => Err(FoldError::Line {
-                line: number,
-                cause,
-            }),
-        },
-    }
+/// What the lines of each row record besides its progress, the latest of each fact.
+///
+/// # Errors
+/// The first line that is neither whole nor torn.
+pub fn row_facts(reader: impl BufRead) -> Result<DigestMap<RowFacts>, ReplayError> {
+    let mut facts: DigestMap<RowFacts> = DigestMap::default();
+    for_each_line(reader, |line| {
+        if let AnyLine::Row(row, _, later) = line {
+            facts.entry(row.key.0).or_default().update(later);
+        }
+    })?;
+    Ok(facts)
 }

@@ -24,9 +24,7 @@ pub struct RunLine {
     r#type: Cow<'static, str>,
     /// Names the run; sortable by time.
     pub run: String,
-    /// When the line was written.
     pub at: Timestamp,
-    /// What it says.
     #[serde(flatten)]
     pub event: Event,
 }
@@ -41,13 +39,10 @@ pub struct RunLine {
 pub enum Event {
     /// It is about to send its first call.
     Begin {
-        /// The command.
         command: String,
-        /// Tool and version.
         tool: String,
         /// The name of the input's file, without its path.
         input: String,
-        /// Rows of the input.
         rows: u64,
         /// Rows of the input that are invalid.
         invalid: u64,
@@ -59,11 +54,9 @@ pub enum Event {
     },
     /// How far it is; counts are of this run, from its beginning.
     Sample {
-        /// Calls that left.
         calls: u64,
-        /// Throttled answers.
         throttled: u64,
-        /// Calls sent again for another reason.
+        /// Calls retried for another reason.
         retried: u64,
         /// The limiter's present rate, calls a second; absent without a limit.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,15 +64,13 @@ pub enum Event {
     },
     /// It ended by itself.
     End {
-        /// Its exit code.
         exit_code: u8,
         /// How it ended, in a sentence.
         verdict: String,
         /// Calls that left, by operation.
         calls: BTreeMap<String, u64>,
-        /// Throttled answers.
         throttled: u64,
-        /// Calls sent again for another reason.
+        /// Calls retried for another reason.
         retried: u64,
         /// Open outcomes that were settled.
         settled: u64,
@@ -107,10 +98,16 @@ pub fn write_run(run: &str, at: Timestamp, event: Event) -> Vec<u8> {
     bytes
 }
 
-/// Reads a run's line; `None` where it is none.
-pub fn read_run(line: &[u8]) -> Option<RunLine> {
-    let line: RunLine = serde_json::from_slice(line).ok()?;
-    (line.r#type == "run").then_some(line)
+/// Reads a run's line.
+///
+/// # Errors
+/// What is wrong with the line.
+pub fn read_run(line: &[u8]) -> Result<RunLine, String> {
+    let line: RunLine = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    match &*line.r#type {
+        "run" => Ok(line),
+        other => Err(format!("is of the unknown type \"{other}\"")),
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +149,6 @@ mod tests {
         let later =
             br#"{"type":"run","run":"r","at":"1970-01-01T00:00:00Z","event":"paused","why":1}"#;
         assert_eq!(read_run(later).unwrap().event, Event::Other);
-        assert!(read_run(b"{\"type\":\"row\"}").is_none());
+        assert!(read_run(b"{\"type\":\"row\"}").is_err());
     }
 }

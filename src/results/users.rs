@@ -1,104 +1,111 @@
-//! The rows of a results file, gathered by end user: for what is done to a batch after its import.
+//! End users, as a results file knows them.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
-use std::path::Path;
+use std::io;
 
-use super::fold::Folded;
-use super::line::read_names;
-use crate::model::{Key, Progress, user_digest};
+use rayon::prelude::*;
+
+use super::replay::Replay;
+use super::rows::KnownRow;
+use crate::model::{DigestMap, Id, Progress, State, Step, user_digest};
 
 /// An end user of the batch, with all rows of theirs that the results know.
 #[derive(Clone, Debug)]
 pub struct EndUser {
-    /// The customer's id.
     pub external_user_id: String,
-    /// Their rows, in the order in which the results came to know them.
     pub rows: Vec<KnownRow>,
 }
 
-/// A row as the results know it.
-#[derive(Clone, Debug)]
-pub struct KnownRow {
-    /// The row's number in the input, at the time.
-    pub row: u64,
-    /// The row's identity.
-    pub key: Key,
-    /// What is known.
-    pub progress: Progress,
-}
-
-/// Gathers the rows of a results file that has been read already. Only the names are read again: the fold
-/// does not keep them, since an import has them from its input.
+/// The rows of a results file, grouped by end user, in the order of their numbers: for what is done to a batch
+/// after its import.
 ///
 /// # Errors
-/// The file cannot be read, or has lost lines since.
-pub fn end_users(path: &Path, folded: Folded) -> io::Result<Vec<EndUser>> {
-    gather(
-        BufReader::with_capacity(256 * 1024, File::open(path)?),
-        folded,
-    )
+/// The file is not what it was.
+pub fn end_users(replay: &Replay) -> io::Result<Vec<EndUser>> {
+    let mut rows: Vec<_> = replay.rows(|_, _| true).collect::<io::Result<_>>()?;
+    rows.sort_by_key(|(_, row)| row.row);
+    let mut users: Vec<EndUser> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for (external_user_id, row) in rows {
+        let place = *places.entry(external_user_id).or_insert_with_key(|name| {
+            users.push(EndUser {
+                external_user_id: name.clone(),
+                rows: Vec::new(),
+            });
+            users.len() - 1
+        });
+        users[place].rows.push(row);
+    }
+    Ok(users)
 }
 
-fn gather(mut reader: impl BufRead, mut folded: Folded) -> io::Result<Vec<EndUser>> {
-    let mut users: Vec<EndUser> = Vec::new();
-    let mut places: HashMap<u128, usize> = HashMap::new();
-    let mut line = Vec::new();
-    let mut header = true;
-    while !folded.rows.is_empty() {
-        line.clear();
-        reader.read_until(b'\n', &mut line)?;
-        if line.pop_if(|end| *end == b'\n').is_none() {
-            let gone = "the results file has become shorter while it was read";
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, gone));
+/// What the results know of an end user, whatever has become of the rows that said so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SeenUser {
+    /// Tray's id, once it is known.
+    pub id: Option<Id>,
+    /// Whether they were there before this batch.
+    pub adopted: bool,
+    /// Whether a creation of this batch may be in flight.
+    pub open: bool,
+}
+
+impl SeenUser {
+    pub(super) fn see(&mut self, progress: &Progress) {
+        let gone = progress.lost.has(Step::User) || progress.is_rolled_back();
+        if progress.user_id.is_none() && gone {
+            // whom earlier lines knew does not exist any more
+            *self = SeenUser::default();
+            return;
         }
-        if std::mem::take(&mut header) {
-            continue;
+        match &progress.user_id {
+            Some(id) => {
+                self.id = Some(id.clone());
+                self.adopted = progress.adopted.has(Step::User);
+                self.open = false;
+            }
+            None if self.id.is_none() => {
+                self.open = progress.state == State::Sent && progress.step == Some(Step::User);
+            }
+            None => {}
         }
-        // the fold has read every line of these before
-        let Ok((key, external_user_id)) = read_names(&line) else {
-            continue;
+    }
+}
+
+/// What the results know of each end user, by the digest of their `externalUserId`.
+///
+/// # Errors
+/// The file is not what it was.
+pub fn seen_users(replay: &Replay) -> io::Result<DigestMap<SeenUser>> {
+    const AT_A_TIME: usize = 65_536;
+    let mut users: DigestMap<SeenUser> = DigestMap::default();
+    for lines in replay.lines_on_users().chunks(AT_A_TIME) {
+        let read = |at: &u64| {
+            let (name, row) = replay.read_at(*at)?;
+            Ok((user_digest(&name), row.progress))
         };
-        let Some((row, progress)) = folded.rows.remove(key) else {
-            continue;
-        };
-        let place = *places
-            .entry(user_digest(&external_user_id))
-            .or_insert_with(|| {
-                users.push(EndUser {
-                    external_user_id: external_user_id.into_owned(),
-                    rows: Vec::new(),
-                });
-                users.len() - 1
-            });
-        users[place].rows.push(KnownRow { row, key, progress });
+        let rows: Vec<_> = lines.par_iter().map(read).collect::<io::Result<_>>()?;
+        for (user, progress) in rows {
+            users.entry(user).or_default().see(&progress);
+        }
     }
     Ok(users)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::fold::fold;
-    use super::super::line::write_line;
-    use super::*;
-    use crate::model::{State, Step};
-    use crate::results::header::Header;
-    use crate::results::header::VERSION;
     use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::Key;
+    use crate::results::facts::Facts;
+    use crate::results::header::Header;
+    use crate::results::line::write_line;
+    use crate::results::replay::replay_bytes;
 
     #[test]
     fn rows_stand_with_their_end_user_in_their_last_state() {
-        let header = Header {
-            r#type: "batch".into(),
-            version: VERSION,
-            batch_id: "b".into(),
-            endpoint: "e".into(),
-            created_at: Timestamp::UNIX_EPOCH,
-            tool: "t".into(),
-        };
-        let mut bytes = serde_json::to_vec(&header).unwrap();
-        bytes.push(b'\n');
+        let mut bytes = Header::new("e").to_line();
         for (key, user, state) in [
             (1, "c-1", State::Sent),
             (2, "c-\"2\"", State::Partial),
@@ -107,11 +114,10 @@ mod tests {
         ] {
             let mut progress = Progress::none();
             progress.enter(state, Some(Step::User));
-            let at = Timestamp::UNIX_EPOCH;
-            write_line(&mut bytes, key as u64, Key(key), user, &progress, at);
+            let (row, at) = ((key as u64, Key(key)), Timestamp::UNIX_EPOCH);
+            write_line(&mut bytes, row, user, &progress, at, Facts::default());
         }
-        let folded = fold(&bytes).unwrap();
-        let users = gather(&bytes[..], folded).unwrap();
+        let users = end_users(&replay_bytes(&bytes).unwrap()).unwrap();
         let shown: Vec<_> = users
             .iter()
             .map(|user| {
@@ -119,12 +125,7 @@ mod tests {
                 (user.external_user_id.as_str(), rows.collect::<Vec<_>>())
             })
             .collect();
-        assert_eq!(
-            shown,
-            [
-                ("c-1", vec![(1, State::Done), (3, State::Partial)]),
-                ("c-\"2\"", vec![(2, State::Partial)]),
-            ]
-        );
+        let one = ("c-1", vec![(1, State::Done), (3, State::Partial)]);
+        assert_eq!(shown, [one, ("c-\"2\"", vec![(2, State::Partial)])]);
     }
 }

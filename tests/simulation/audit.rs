@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use tray_import::model::{Id, Progress, State, Step};
-use tray_import::results::fold::Folded;
 use tray_import::results::line::read_line;
+use tray_import::results::replay::Replay;
 use tray_import::sandbox::Model;
 use tray_import::sandbox::model::{Authentication, Instance, User};
 
@@ -17,7 +17,7 @@ use crate::world::{MASTER, Scenario};
 pub(crate) struct Audit<'a> {
     pub(crate) scenario: &'a Scenario,
     pub(crate) before: &'a Before,
-    pub(crate) folded: &'a Folded,
+    pub(crate) replay: &'a Replay,
     /// Whether a results file was lost on the way.
     pub(crate) lost: bool,
 }
@@ -54,7 +54,9 @@ impl Audit<'_> {
                 ));
             };
             seen.once(self.before, &mut about);
-            let progress = self.folded.progress(row.key());
+            let progress = self.replay.progress(row.key());
+            let progress = progress.expect("memory can be read");
+            let progress = progress.as_ref();
             if let Some(progress) = progress {
                 self.ids(row, progress, &seen, &mut about);
             }
@@ -224,7 +226,8 @@ impl Audit<'_> {
 
     fn count(&self, world: &mut World) {
         for row in &self.scenario.rows {
-            let Some(progress) = self.folded.progress(row.key()) else {
+            let progress = self.replay.progress(row.key());
+            let Some(progress) = progress.expect("memory can be read") else {
                 continue;
             };
             world.stats.done += u64::from(progress.state == State::Done);

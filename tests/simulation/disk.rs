@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tray_import::results::checksum::BatchTag;
 use tray_import::results::journal::AppendFile;
 use tray_import::results::line::{RowLine, read_line};
 
@@ -35,7 +36,14 @@ impl SimFile {
     }
 }
 
+/// The id of every simulated batch.
+pub(crate) const BATCH: &str = "simulated";
+
 impl AppendFile for SimFile {
+    fn batch(&self) -> BatchTag {
+        BatchTag::new(BATCH)
+    }
+
     async fn append(&mut self, bytes: Vec<u8>) -> io::Result<()> {
         self.sim
             .event(|| format!("write {}", summary(&bytes)))

@@ -9,11 +9,12 @@ use tray_import::batch::plan::plan;
 use tray_import::import::engine::{Engine, Parts};
 use tray_import::import::stop::{Reason, Stop};
 use tray_import::import::tally::Tally;
-use tray_import::model::{Progress, State, Step};
-use tray_import::results::fold::{Folded, fold};
-use tray_import::results::header::Header;
-use tray_import::results::header::VERSION;
+use tray_import::model::{State, Step};
+use tray_import::results::header::{Header, VERSION};
 use tray_import::results::journal::Journal;
+use tray_import::results::replay::{Replay, replay_bytes};
+use tray_import::results::rows::KnownRow;
+use tray_import::results::users::seen_users;
 use tray_import::sandbox::Model;
 use tray_import::sandbox::limit::Limiter as ServerLimiter;
 use tray_import::secret::SecretText;
@@ -21,7 +22,7 @@ use tray_import::tray::client::Client;
 use tray_import::tray::limiter::Limiter;
 
 use crate::audit::{self, Audit};
-use crate::disk::SimFile;
+use crate::disk::{BATCH, SimFile};
 use crate::existing::{self, Before};
 use crate::mutants::{MutantFile, MutantTransport, Mutation};
 use crate::plans::RunPlan;
@@ -119,23 +120,28 @@ impl Player<'_> {
             self.run(&plan);
         }
         self.sim.world().pass(Duration::from_secs(3600));
-        let folded = self.read_results();
-        self.judge(&folded, true);
+        let replay = self.read_results();
+        self.judge(&replay, true);
     }
 
     fn any_unauthorized(&mut self) -> bool {
-        let folded = self.read_results();
-        let errors = folded.rows.values().filter_map(|(_, p)| p.error.as_ref());
-        errors.into_iter().any(|error| error.code == "unauthorized")
+        let replay = self.read_results();
+        let mut rows = replay.rows(|_, row| row.state == State::Failed);
+        rows.any(|row| {
+            let (_, row) = row.expect("memory can be read");
+            row.progress
+                .error
+                .is_some_and(|error| error.code == "unauthorized")
+        })
     }
 
     /// One run of the tool, from reading its results to its death or its end.
     fn run(&mut self, run: &RunPlan) {
-        let folded = self.read_results();
-        let whole_before = folded.whole;
+        let replay = self.read_results();
+        let whole_before = replay.whole;
         let rows = &self.scenario.rows;
         let input = Input::at_run(rows, run.number, &mut self.rng);
-        let todo = plan(&input.index, |key| folded.progress(key), run.options);
+        let todo = plan(&input.index, |key| replay.standing(key), run.options);
         let items = input.items(&todo);
         {
             let mut world = self.sim.world();
@@ -166,8 +172,8 @@ impl Player<'_> {
             master: SecretText::new(MASTER.to_owned()),
             index: Arc::new(input.index),
             plan: Arc::new(todo),
-            seen: folded.seen_users(),
-            prior: folded.rows,
+            seen: seen_users(&replay).expect("memory can be read"),
+            prior: replay.prior(|_, _| true).expect("memory can be read"),
             settings: run.settings,
             tally: Arc::clone(&tally),
             stop: Arc::clone(&stop),
@@ -232,24 +238,25 @@ impl Player<'_> {
                 _ => {}
             }
         }
-        let folded = self.read_results();
+        let replay = self.read_results();
         if end == End::Returned && !disk_full {
             let durable = self.sim.world().disk.durable.clone();
             let written = &durable[usize::try_from(whole).unwrap_or_default()..];
             self.findings.extend(audit::left_sent(written));
         }
-        self.judge(&folded, false);
+        self.judge(&replay, false);
     }
 
     /// Time goes by, short or long; now and then the results file is lost.
     fn between(&mut self) {
-        let folded = self.read_results();
-        let open = |(_, progress): &(u64, Progress)| {
+        let replay = self.read_results();
+        let open = |row: std::io::Result<(String, KnownRow)>| {
+            let progress = row.expect("memory can be read").1.progress;
             let error = progress.error.as_ref();
             progress.state == State::Sent
                 || error.is_some_and(|e| e.code == "unsettled" || e.code == "ambiguous")
         };
-        let anything_open = folded.rows.values().any(open);
+        let anything_open = replay.rows(|_, _| true).any(open);
         // what is hidden from listings is known from the results alone
         let unseen = !self.scenario.behaviour.hidden_listed
             && self.scenario.rows.iter().any(|row| row.hidden);
@@ -277,44 +284,43 @@ impl Player<'_> {
     }
 
     /// Reads the results as the tool does at its start: a torn tail is cut, a file that is not there made.
-    fn read_results(&mut self) -> Folded {
+    fn read_results(&mut self) -> Replay {
         let mut world = self.sim.world();
         let world = &mut *world;
-        let folded = match fold(&world.disk.durable) {
-            Ok(folded) => folded,
+        let replay = match replay_bytes(&world.disk.durable) {
+            Ok(replay) => replay,
             Err(error) => {
                 self.findings
                     .push(format!("the results cannot be read: {error}"));
-                return Folded::default();
+                return Replay::default();
             }
         };
-        if folded.torn > 0 {
+        if replay.torn > 0 {
             world.stats.torn += 1;
-            let whole = usize::try_from(folded.whole).unwrap_or_default();
+            let whole = usize::try_from(replay.whole).unwrap_or_default();
             world.disk.durable.truncate(whole);
         }
-        if folded.header.is_some() {
-            return folded;
+        if replay.header.is_some() {
+            return replay;
         }
         let header = Header {
             r#type: "batch".to_owned(),
             version: VERSION,
-            batch_id: "simulated".to_owned(),
+            batch_id: BATCH.to_owned(),
             endpoint: "https://tray.io/graphql".to_owned(),
             created_at: Timestamp::UNIX_EPOCH,
             tool: "simulation".to_owned(),
         };
-        world.disk.durable = serde_json::to_vec(&header).expect("a header is JSON");
-        world.disk.durable.push(b'\n');
-        fold(&world.disk.durable).unwrap_or_default()
+        world.disk.durable = header.to_line();
+        replay_bytes(&world.disk.durable).unwrap_or_default()
     }
 
-    fn judge(&mut self, folded: &Folded, at_end: bool) {
+    fn judge(&mut self, replay: &Replay, at_end: bool) {
         let mut world = self.sim.world();
         let audit = Audit {
             scenario: self.scenario,
             before: &self.before,
-            folded,
+            replay,
             lost: self.lost,
         };
         let found = audit.run(&mut world, at_end);

@@ -32,7 +32,7 @@ impl Audit<'_> {
                 let mates = groups(&self.scenario.rows);
                 let mates = row.group().and_then(|group| mates.get(&group).cloned());
                 let failed = mates.unwrap_or_default().into_iter().any(|mate| {
-                    (self.folded.progress(mate.key()))
+                    (self.replay.standing(mate.key()))
                         .is_some_and(|mate| mate.state == State::Failed)
                 });
                 if !failed {
@@ -83,9 +83,10 @@ impl Audit<'_> {
         let mates = row.group().and_then(|group| mates.get(&group).cloned());
         mates.unwrap_or_default().into_iter().any(|mate| {
             let slot = mate.placement.as_ref().map(|place| &place.slot);
-            let own = self.folded.progress(mate.key());
-            let own = own.and_then(|own| own.authentication_id.as_ref());
-            let own = own.map(ToString::to_string);
+            let own = self.replay.progress(mate.key());
+            let own = own.expect("memory can be read");
+            let own = own.and_then(|own| own.authentication_id);
+            let own = own.map(|own| own.to_string());
             (was.auth_values.iter()).any(|value| {
                 Some(&value.external_id) == slot && Some(&value.auth_id) != own.as_ref()
             })
@@ -161,9 +162,10 @@ impl Audit<'_> {
         let (mut auths, mut config) = (BTreeSet::new(), BTreeMap::new());
         for mate in mates.into_iter().flatten() {
             // a row that came later may have failed, and then it is no part of the instance
-            let own = self.folded.progress(mate.key());
+            let own = self.replay.progress(mate.key());
+            let own = own.expect("memory can be read");
             let own = own.filter(|own| own.state == State::Done);
-            let own = own.and_then(|own| own.authentication_id.as_ref());
+            let own = own.and_then(|own| own.authentication_id);
             let Some((place, own)) = mate.placement.as_ref().zip(own) else {
                 continue;
             };

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tray_import::import::engine::Settings;
 use tray_import::model::State;
+use tray_import::results::checksum::BatchTag;
 use tray_import::results::journal::AppendFile;
 use tray_import::results::line::read_line;
 use tray_import::secret::{SecretText, SecretValue};
@@ -58,6 +59,10 @@ impl<F> MutantFile<F> {
 }
 
 impl<F: AppendFile> AppendFile for MutantFile<F> {
+    fn batch(&self) -> BatchTag {
+        self.file.batch()
+    }
+
     async fn append(&mut self, mut bytes: Vec<u8>) -> io::Result<()> {
         if self.mutation == Some(Mutation::NoSent) {
             let lines = bytes.split_inclusive(|byte| *byte == b'\n');

@@ -25,13 +25,13 @@ use crate::import::feed;
 use crate::import::stop::{Reason, Stop};
 use crate::import::tally::Tally;
 use crate::issue::Issue;
-use crate::model::{DigestMap, State, Step};
+use crate::model::{DigestMap, Standing, State, Step};
 use crate::report::summary::{Figures, Summary, thousands};
 use crate::results::file::{self, ResultsFile};
-use crate::results::fold::Folded;
 use crate::results::journal::Journal;
-use crate::results::rows::Rows;
-use crate::results::seen::SeenUser;
+use crate::results::replay::Replay;
+use crate::results::rows::PriorRows;
+use crate::results::users::{SeenUser, seen_users};
 use crate::secret::SecretText;
 use crate::tray::http::Endpoints;
 use account::Account;
@@ -63,7 +63,7 @@ pub fn run(args: &ImportArgs, shared: &Shared, printer: &Printer) -> Result<Exit
         endpoints.graphql.to_string()
     };
     // first of all: a results file that is locked or of another endpoint makes the rest pointless
-    let (results, folded) = open_results(args, &endpoint)?;
+    let (results, replay) = open_results(args, &endpoint)?;
     let mut loaded = load(&args.input, args.format, shared)?;
     let mut listener = Listed {
         printer,
@@ -82,7 +82,7 @@ pub fn run(args: &ImportArgs, shared: &Shared, printer: &Printer) -> Result<Exit
         endpoints,
         token,
     };
-    import.run(results, folded)
+    import.run(results, replay)
 }
 
 /// So many issues are listed before an import is refused; `validate` lists them all.
@@ -107,19 +107,20 @@ impl Listener for Listed<'_> {
 fn open_results(
     args: &ImportArgs,
     endpoint: &str,
-) -> Result<(Option<ResultsFile>, Folded), Failure> {
+) -> Result<(Option<ResultsFile>, Replay), Failure> {
     if args.dry_run {
         if !args.results.exists() {
-            return Ok((None, Folded::default()));
+            return Ok((None, Replay::default()));
         }
-        let folded = file::read_of(&args.results, endpoint)?;
-        return Ok((None, folded));
+        let replay = file::read_of(&args.results, endpoint)?;
+        settings::warn_of_damage(&args.results, &replay);
+        return Ok((None, replay));
     }
     match ResultsFile::open(&args.results, endpoint)? {
-        None => Ok((None, Folded::default())),
-        Some((file, folded)) => {
-            settings::warn_of_torn_line(&args.results, &folded);
-            Ok((Some(file), folded))
+        None => Ok((None, Replay::default())),
+        Some((file, replay)) => {
+            settings::warn_of_damage(&args.results, &replay);
+            Ok((Some(file), replay))
         }
     }
 }
@@ -139,7 +140,7 @@ struct Import<'a> {
 }
 
 impl Import<'_> {
-    fn run(mut self, results: Option<ResultsFile>, folded: Folded) -> Result<Exit, Failure> {
+    fn run(mut self, results: Option<ResultsFile>, replay: Replay) -> Result<Exit, Failure> {
         let invalid = !self.outcome.issues.is_empty();
         let refused = self.outcome.broken || (invalid && !self.args.skip_invalid);
         if refused && !self.args.dry_run {
@@ -151,14 +152,19 @@ impl Import<'_> {
             limit: self.args.limit,
             until: self.args.until.map(Step::from),
         };
-        let plan = Arc::new(plan(&index, |key| folded.progress(key), options));
+        let plan = Arc::new(plan(&index, |key| replay.standing(key), options));
+        // all that is known of a row, and of end users, is of interest only where something is to be done
+        let idle = plan.work == 0 && !self.args.dry_run;
+        let changed = |error: io::Error| {
+            Failure::internal(format!("{}: {error}", self.args.results.display()))
+        };
+        let wanted = |_, row: Standing| !idle || row.state == State::Failed;
         let run = Ready {
-            // end users are of interest only where something is to be done for them
             seen: match plan.work {
                 0 => DigestMap::default(),
-                _ => folded.seen_users(),
+                _ => seen_users(&replay).map_err(changed)?,
             },
-            prior: folded.rows,
+            prior: replay.prior(wanted).map_err(changed)?,
             index,
             plan,
         };
@@ -309,7 +315,7 @@ const AHEAD: usize = 64;
 struct Ready {
     index: Arc<Index>,
     plan: Arc<Plan>,
-    prior: Rows,
+    prior: PriorRows,
     seen: DigestMap<SeenUser>,
 }
 
@@ -327,7 +333,7 @@ impl Ready {
             return failures;
         }
         for (row, todo) in self.index.rows.iter().zip(&self.plan.todo) {
-            if let Some((_, progress)) = self.prior.get(row.key())
+            if let Some(progress) = self.prior.get(&row.key())
                 && progress.state == State::Failed
                 && let Some(error) = &progress.error
                 && counts(*todo)

@@ -86,7 +86,7 @@ impl Import<'_> {
             ..Plan::default()
         };
         for row in &run.index.rows {
-            let known = run.prior.get(row.key()).is_some();
+            let known = run.prior.contains_key(&row.key());
             all.work += u64::from(known);
             all.todo
                 .push(if known { Todo::Work } else { Todo::Nothing });
@@ -100,7 +100,7 @@ impl Import<'_> {
         let model = running.model();
         while let Some(item) = items.recv().await {
             if let Item::Work(row) = item
-                && let Some((_, progress)) = run.prior.get(row.key)
+                && let Some(progress) = run.prior.get(&row.key)
                 && let Ok(mut model) = model.lock()
             {
                 rehearsal::restore(&mut model, &row, progress, self.args.test_users);

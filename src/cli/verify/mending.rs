@@ -13,6 +13,7 @@ use crate::aftercare::verify::{Findings, Verify};
 use crate::aftercare::walk::walk;
 use crate::cli::exit::Failure;
 use crate::report::summary::thousands;
+use crate::results::facts::Facts;
 use crate::results::file::ResultsFile;
 use crate::results::journal::Journal;
 use crate::results::line::write_line;
@@ -89,7 +90,14 @@ impl Command<'_> {
             let again = requeued(user, differences);
             for (row, progress) in &again {
                 let name = &user.external_user_id;
-                write_line(&mut lines, row.row, row.key, name, progress, now);
+                write_line(
+                    &mut lines,
+                    (row.row, row.key),
+                    name,
+                    progress,
+                    now,
+                    Facts::default(),
+                );
                 rows += 1;
             }
             // an instance that lacks something is enabled by the import that makes it

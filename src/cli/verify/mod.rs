@@ -3,7 +3,7 @@
 mod mending;
 mod saying;
 
-use std::io::{self, IsTerminal};
+use std::io::{self, BufReader, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -20,7 +20,8 @@ use crate::aftercare::verify::{Findings, Tally, Verify};
 use crate::aftercare::walk::walk;
 use crate::import::stop::Reason;
 use crate::report::summary::{Summary, duration, thousands};
-use crate::results::facts;
+use crate::results::file::open_to_read;
+use crate::results::lines::row_facts;
 use crate::tray::http::Http;
 use mending::Mended;
 
@@ -46,14 +47,12 @@ pub fn run(args: &VerifyArgs, shared: &Shared, printer: &Printer) -> Result<Exit
         let (batch, held) = access.hold(&args.results)?;
         (batch, Some(held))
     };
-    let told = fs_err::File::open(&args.results)
-        .and_then(facts::read)
-        .map_err(|error| {
-            Failure::internal(format!(
-                "the results file {}: {error}",
-                args.results.display()
-            ))
-        })?;
+    let told = row_facts(BufReader::new(open_to_read(&args.results)?)).map_err(|error| {
+        Failure::internal(format!(
+            "the results file {}: {error}",
+            args.results.display()
+        ))
+    })?;
     let command = Command {
         args,
         printer,

@@ -2,18 +2,17 @@
 
 use crate::model::code;
 
-/// Cause and cure of a code.
+/// Cause and remedy of a code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Cure {
-    /// What happened.
-    pub cause: &'static str,
+pub(crate) struct Remedy {
+    pub(crate) cause: &'static str,
     /// What to do about it.
-    pub cure: &'static str,
+    pub(crate) remedy: &'static str,
 }
 
-/// The cause and cure of a code; none for a code of another version of this tool.
-pub fn of(code: &str) -> Option<Cure> {
-    let (cause, cure) = match code {
+/// The cause and remedy of a code; none for a code of another version of this tool.
+pub(crate) fn of(code: &str) -> Option<Remedy> {
+    let (cause, remedy) = match code {
         code::REFUSED => (
             "Tray read the call and said no; its words follow.",
             "Correct these rows in the input, then run the import again with --retry-failed. If very many rows are refused with the same words, ask Tray's support and quote them.",
@@ -48,13 +47,13 @@ pub fn of(code: &str) -> Option<Cure> {
         ),
         _ => return None,
     };
-    Some(Cure { cause, cure })
+    Some(Remedy { cause, remedy })
 }
 
-/// Cause and cure of held rows.
-pub const HELD: Cure = Cure {
+/// Cause and remedy of held rows.
+pub(crate) const HELD: Remedy = Remedy {
     cause: "An instance is made only when every one of its authentications exists. These rows are fine; another row of the same instance is invalid or failed.",
-    cure: "Mend the rows that are named, then run the import again (with --retry-failed if they failed). The held rows need nothing themselves.",
+    remedy: "Fix the rows that are named, then run the import again (with --retry-failed if they failed). The blocked rows need nothing themselves.",
 };
 
 #[cfg(test)]
@@ -62,11 +61,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_code_has_a_cure() {
+    fn every_code_has_a_remedy() {
         for code in code::ALL {
-            let cure = of(code).unwrap_or_else(|| panic!("{code} has no cure"));
+            let found = of(code).unwrap_or_else(|| panic!("{code} has no remedy"));
             assert!(
-                cure.cause.ends_with('.') && cure.cure.ends_with('.'),
+                found.cause.ends_with('.') && found.remedy.ends_with('.'),
                 "{code}"
             );
         }
