@@ -18,7 +18,9 @@ use common::{Bench, Results, Tray};
 fn edited(bench: &Bench, parts: &[&str], old: &str, new: &str) -> (usize, String) {
     let text = bench.read("r.jsonl");
     let lines: Vec<&str> = text.lines().collect();
-    let found = lines.iter().rposition(|line| parts.iter().all(|part| line.contains(part)));
+    let found = lines
+        .iter()
+        .rposition(|line| parts.iter().all(|part| line.contains(part)));
     let at = found.unwrap();
     assert!(lines[at].contains(old), "{}", lines[at]);
     let mut lines: Vec<String> = lines.into_iter().map(str::to_owned).collect();
@@ -34,16 +36,28 @@ fn a_line_that_is_not_what_was_written_is_named_and_looked_up() {
     bench.import(&tray, &input).expect(0);
     let made = tray.holds();
     for (state, old, new) in [
-        ("\"state\":\"done\"", "\"state\":\"done\"", "\"state\":\"held\""),
+        (
+            "\"state\":\"done\"",
+            "\"state\":\"done\"",
+            "\"state\":\"held\"",
+        ),
         ("\"state\":\"done\"", "\"attempts\":", "\"attempts\":9"),
-        ("\"instanceId\":\"", "\"instanceId\":\"", "\"instanceId\":\"x"),
+        (
+            "\"instanceId\":\"",
+            "\"instanceId\":\"",
+            "\"instanceId\":\"x",
+        ),
     ] {
         let (line, text) = edited(&bench, &[state, "\"type\":\"row\""], old, new);
         fs::write(bench.path("r.jsonl"), text).unwrap();
         let named = format!("line {line} ");
         let status = bench.tool(&["status", "r.jsonl"]).json(0);
         assert_eq!(status["damagedLines"], serde_json::json!([line]));
-        bench.import(&tray, &input).args(["--settle", "40ms"]).expect(0).says(&[&named, "checksum"]);
+        bench
+            .import(&tray, &input)
+            .args(["--settle", "40ms"])
+            .expect(0)
+            .says(&[&named, "checksum"]);
         assert_eq!(tray.holds(), made);
         // what was found is on record now: nothing is open any more, though the line stays what it is
         audit(&tray, &rows, &bench.results("r.jsonl"));
@@ -92,8 +106,14 @@ fn lines_of_another_batch_are_refused() {
     for other in [lines, &first] {
         fs::write(bench.path("r.jsonl"), format!("{second}{other}")).unwrap();
         let line = format!("line {} ", second.lines().count() + 1);
-        bench.import(&tray, &input).expect(1).says(&["r.jsonl", &line, "another batch"]);
-        bench.tool(&["status", "r.jsonl"]).expect(1).says(&["another batch"]);
+        bench
+            .import(&tray, &input)
+            .expect(1)
+            .says(&["r.jsonl", &line, "another batch"]);
+        bench
+            .tool(&["status", "r.jsonl"])
+            .expect(1)
+            .says(&["another batch"]);
     }
     assert_eq!(tray.requests(), requests);
 }
@@ -104,7 +124,10 @@ fn a_results_file_that_vanishes_stops_the_run() {
     type Attack = fn(&Path);
     let attacks: [(Attack, &str); 4] = [
         (|path| fs::remove_file(path).unwrap(), "deleted"),
-        (|path| fs::rename(path, path.with_extension("moved")).unwrap(), "renamed"),
+        (
+            |path| fs::rename(path, path.with_extension("moved")).unwrap(),
+            "renamed",
+        ),
         (
             |path| {
                 let other = path.with_extension("other");
@@ -114,17 +137,32 @@ fn a_results_file_that_vanishes_stops_the_run() {
             },
             "renamed",
         ),
-        (|path| fs::File::options().write(true).open(path).unwrap().set_len(90).unwrap(), "shorter"),
+        (
+            |path| {
+                fs::File::options()
+                    .write(true)
+                    .open(path)
+                    .unwrap()
+                    .set_len(90)
+                    .unwrap()
+            },
+            "shorter",
+        ),
     ];
     for (attack, said) in attacks {
         let bench = Bench::new();
         let tray = Tray::with(|setup| setup.latency = Duration::from_millis(10));
         let rows = mixed(70);
         let input = bench.customers("c.jsonl", &rows);
-        let run = bench.import(&tray, &input).args(["--concurrency", "4"]).start();
+        let run = bench
+            .import(&tray, &input)
+            .args(["--concurrency", "4"])
+            .start();
         tray.wait_for("a start", |c| c.calls("createUserAuthentication") >= 6);
         attack(&bench.path("r.jsonl"));
-        run.wait().expect(1).says(&["r.jsonl", said, "during the run"]);
+        run.wait()
+            .expect(1)
+            .says(&["r.jsonl", said, "during the run"]);
         tray.settled();
         // as the message advises
         let kept = fs::read_dir(bench.path("r.jsonl").parent().unwrap()).unwrap();
@@ -164,19 +202,42 @@ fn what_is_no_results_file_is_refused_and_left_as_it_is() {
     symlink(&input, bench.aside("to-input.jsonl")).unwrap();
     symlink(bench.path("nothing"), bench.path("to-nothing.jsonl")).unwrap();
     fs::create_dir(bench.path("dir.jsonl")).unwrap();
-    assert!(Command::new("mkfifo").arg(bench.path("pipe.jsonl")).status().unwrap().success());
+    assert!(
+        Command::new("mkfifo")
+            .arg(bench.path("pipe.jsonl"))
+            .status()
+            .unwrap()
+            .success()
+    );
     let before = fs::read(&input).unwrap();
-    for name in ["c.jsonl", "to-input.jsonl", "to-nothing.jsonl", "dir.jsonl", "pipe.jsonl", "/dev/null"] {
-        let import = bench.tool(&["import", "c.jsonl", "--results", name]).tray(&tray);
+    for name in [
+        "c.jsonl",
+        "to-input.jsonl",
+        "to-nothing.jsonl",
+        "dir.jsonl",
+        "pipe.jsonl",
+        "/dev/null",
+    ] {
+        let import = bench
+            .tool(&["import", "c.jsonl", "--results", name])
+            .tray(&tray);
         let output = import.run();
-        assert!(matches!(output.code, Some(1 | 2)), "{name}: {}", output.shown());
+        assert!(
+            matches!(output.code, Some(1 | 2)),
+            "{name}: {}",
+            output.shown()
+        );
         for arguments in [
             &["status", name][..],
             &["report", name, "-o", "x.html"],
             &["export", name, "--input", "c.jsonl", "-o", "x.csv"],
         ] {
             let output = bench.tool(arguments).run();
-            assert!(matches!(output.code, Some(1 | 2)), "{arguments:?}: {}", output.shown());
+            assert!(
+                matches!(output.code, Some(1 | 2)),
+                "{arguments:?}: {}",
+                output.shown()
+            );
         }
     }
     assert_eq!(tray.holds(), [0, 0, 0]);
@@ -184,10 +245,19 @@ fn what_is_no_results_file_is_refused_and_left_as_it_is() {
     let mode = fs::metadata(&input).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o644);
     assert!(!bench.path("nothing").exists());
-    let pipe = fs::metadata(bench.path("pipe.jsonl")).unwrap().permissions().mode();
+    let pipe = fs::metadata(bench.path("pipe.jsonl"))
+        .unwrap()
+        .permissions()
+        .mode();
     assert_ne!(pipe & 0o777, 0o600);
-    bench.tool(&["status", "pipe.jsonl"]).expect(1).says(&["no regular file"]);
-    bench.tool(&["status", "/dev/null"]).expect(1).says(&["no regular file"]);
+    bench
+        .tool(&["status", "pipe.jsonl"])
+        .expect(1)
+        .says(&["no regular file"]);
+    bench
+        .tool(&["status", "/dev/null"])
+        .expect(1)
+        .says(&["no regular file"]);
     // the search for secrets reads every file that is left
     fs::remove_file(bench.path("to-nothing.jsonl")).unwrap();
     fs::remove_file(bench.path("pipe.jsonl")).unwrap();
