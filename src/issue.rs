@@ -34,6 +34,8 @@ pub enum Code {
     RaggedRow,
     /// A quote opens and never closes.
     UnclosedQuote,
+    /// A quoted cell swallows whole rows: every line of it would be one itself.
+    SwallowedRows,
     /// Text stands before or behind the quotes of a cell, or a line end in the middle of a line.
     StrayQuote,
     /// The row is longer than [`crate::input::MAX_RECORD`].
@@ -46,8 +48,18 @@ pub enum Code {
     DuplicateColumn,
     /// A column, key or credential field that nothing knows.
     UnknownField,
+    /// A row that repeats the header, as where files were joined.
+    RepeatedHeader,
     /// A required field is absent or empty.
     MissingField,
+    /// An id, a name or a required credential that is white space alone.
+    BlankValue,
+    /// What a database, a spreadsheet or a page writes in place of a value: `NULL`, `#REF!`, `********`.
+    PlaceholderValue,
+    /// A long number that a spreadsheet has rounded: `1.23457E+17`.
+    RoundedNumber,
+    /// An id with a control character in it, or a name or required credential with one other than line break and tab.
+    ControlCharacter,
     /// One field is given in two ways, for example as a column of its own and inside `data`.
     ConflictingField,
     /// A value of the wrong type, or text that cannot become the type that the schema names.
@@ -88,12 +100,50 @@ pub enum Code {
     ConflictingConfig,
     /// Rows of one solution instance disagree on `enabled`.
     ConflictingEnabled,
+    /// A warning: a cell of many lines, of which one looks like a row.
+    MultilineCell,
+    /// A warning: white space or an invisible character around an id, a name or a credential.
+    SurroundingSpace,
+    /// A warning: two `externalUserId`s that differ in what people do not see.
+    SimilarId,
+    /// A warning: an `externalUserId` that ends in `.0` beside others that do not.
+    DecimalId,
+    /// A warning: curly quotes in a credential.
+    CurlyQuote,
+    /// A warning: a line break or tab in a name or a credential.
+    LineBreak,
+    /// A warning: a PEM key with `\n` written out.
+    EscapedLineBreak,
+}
+
+/// Whether an issue makes its row invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
+pub enum Severity {
+    /// It does.
+    Error,
+    /// It does not, but with `--deny-warnings`.
+    Warning,
 }
 
 impl Code {
     /// The stable text of the code, as reports and `--json` print it.
     pub fn as_str(self) -> &'static str {
         self.into()
+    }
+
+    /// Whether it makes its row invalid.
+    pub fn severity(self) -> Severity {
+        match self {
+            Code::MultilineCell
+            | Code::SurroundingSpace
+            | Code::SimilarId
+            | Code::DecimalId
+            | Code::CurlyQuote
+            | Code::LineBreak
+            | Code::EscapedLineBreak => Severity::Warning,
+            _ => Severity::Error,
+        }
     }
 }
 
@@ -109,6 +159,11 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Whether it leaves its row valid, unless warnings are denied.
+    pub(crate) fn is_warning(&self) -> bool {
+        self.code.severity() == Severity::Warning
+    }
+
     /// A problem of one field.
     pub fn new(
         field: impl Into<Cow<'static, str>>,
@@ -132,6 +187,8 @@ pub struct Issue<'p> {
     pub line: u64,
     /// What is wrong.
     pub problem: Cow<'p, Problem>,
+    /// The customer's own name of the column, where it is not the field's.
+    pub column: Option<&'p str>,
 }
 
 impl Issue<'_> {
@@ -141,6 +198,7 @@ impl Issue<'_> {
             row: self.row,
             line: self.line,
             problem: Cow::Owned(Problem::clone(&self.problem)),
+            column: None,
         }
     }
 }
@@ -154,8 +212,17 @@ impl fmt::Display for Issue<'_> {
         }
         if !self.problem.field.is_empty() {
             write!(f, ", {}", self.problem.field)?;
+            if let Some(column) = self.column {
+                write!(f, " (column {column:?})")?;
+            }
         }
-        write!(f, ": {} [{}]", self.problem.message, self.problem.code)
+        let warning = if self.problem.is_warning() {
+            "warning: "
+        } else {
+            ""
+        };
+        let Problem { message, code, .. } = &*self.problem;
+        write!(f, ": {warning}{message} [{code}]")
     }
 }
 

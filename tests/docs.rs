@@ -184,6 +184,47 @@ fn is_quoted(message: &str, quoted: &[String]) -> bool {
     })
 }
 
+/// Rows with values that cannot be right, and values that are odd.
+fn odd() -> String {
+    let header = "externalUserId,userName,connector,connectorVersion,data.region,data.account_id,data.access_key,data.secret_key\n";
+    let row = |id: &str, name: &str, secret: &str| {
+        let access = "CANARYAXXXXXXXXXXXXX";
+        format!("{id},{name},sqs,2.1,eu-west-1,123456789012,{access},{secret}\n")
+    };
+    let secret = "CANARY-xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+    [
+        header.to_owned(),
+        row(
+            "c-1",
+            "A",
+            &format!("\"{secret}\n{}\"", row("c-0", "Z", secret).trim_end()),
+        ),
+        header.to_owned(),
+        row("c-2", " ", secret),
+        row("c-3", "NULL", secret),
+        row("c-4", "A", "********"),
+        row("1.23457E+17", "A", secret),
+        row("c-5", "A\u{1}", secret),
+        row(
+            "c-6",
+            &format!("\"A\n{}\nb\"", "c,A,sqs,2.1,a,b,c,d"),
+            secret,
+        ),
+        row("c-7 ", "A", secret),
+        row("c-8", "A", secret),
+        row("C-8", "A", secret),
+        row("12.0", "A", secret),
+        row("c-9", "A", &format!("\u{201c}{secret}\u{201d}")),
+        row("c-10", "A", &format!("\"{secret}\nx\"")),
+        row(
+            "c-11",
+            "A",
+            "-----BEGIN KEY-----\\nCANARY\\n-----END KEY-----",
+        ),
+    ]
+    .concat()
+}
+
 /// Inputs with every kind of mistake: what the tool says of them stands in the entry of the code.
 #[test]
 fn every_issue_says_what_its_entry_quotes() {
@@ -226,6 +267,8 @@ fn every_issue_says_what_its_entry_quotes() {
             "incomplete.csv",
             b"externalUserId,connector\nc-1,sqs\n".to_vec(),
         ),
+        ("json.csv", format!("{{{row}}}\n").into()),
+        ("odd.csv", odd().into()),
         ("list.jsonl", b"[]\n".to_vec()),
         (
             "forms.jsonl",

@@ -16,6 +16,7 @@ use tray_import::input::blocks::Blocks;
 use tray_import::input::layout::Layout;
 use tray_import::input::mapping::Mapping;
 use tray_import::input::open::Format;
+use tray_import::issue::Severity;
 use tray_import::validate::pipeline;
 
 fn schema() -> Value {
@@ -43,13 +44,17 @@ fn ours(text: &str, format: Format) -> Vec<(Vec<&'static str>, String)> {
         }
     };
     let mut found = Vec::new();
-    let totals = pipeline::run::<_, io::Error>(&mut blocks, &layout, &catalog(), true, |row| {
-        assert_eq!(row.valid, row.problems.is_empty());
-        assert_eq!(row.valid, row.identity.is_some());
-        let codes = row.problems.iter().map(|problem| problem.code.as_str());
-        found.push((sorted(codes), String::from_utf8(row.raw.to_vec()).unwrap()));
-        Ok(())
-    });
+    let totals =
+        pipeline::run::<_, io::Error>(&mut blocks, &layout, &catalog(), true, false, |row| {
+            // what is odd by our own rules stands in tests/identity.rs
+            let errors = row.problems.iter();
+            let errors = errors.filter(|problem| problem.code.severity() == Severity::Error);
+            assert_eq!(row.valid, errors.clone().count() == 0);
+            assert_eq!(row.valid, row.identity.is_some());
+            let codes = errors.map(|problem| problem.code.as_str());
+            found.push((sorted(codes), String::from_utf8(row.raw.to_vec()).unwrap()));
+            Ok(())
+        });
     assert_eq!(totals.unwrap().rows, found.len() as u64);
     found
 }

@@ -19,6 +19,7 @@ pub struct Schema {
     /// By dotted path; and whether that is the name of a field, dots and all.
     places: HashMap<String, (Types, bool)>,
     names: Vec<String>,
+    required: Vec<String>,
     /// What had to be read past: for `catalog check`.
     pub remarks: Vec<String>,
     /// The schema as the catalog has it.
@@ -110,6 +111,9 @@ impl Schema {
             .as_object()
             .map(|map| map.keys().cloned().collect())
             .unwrap_or_default();
+        let required = clean["required"].as_array();
+        let required = required.into_iter().flatten().filter_map(Value::as_str);
+        let required = required.map(str::to_owned).collect();
         for name in &names {
             places.entry(name.clone()).or_default().1 = true;
         }
@@ -119,6 +123,7 @@ impl Schema {
             validator,
             places,
             names,
+            required,
             remarks,
             published: published.clone(),
             reduced: clean,
@@ -148,6 +153,11 @@ impl Schema {
     /// The types allowed at a dotted path, and whether the path is a field's name, dots and all.
     pub fn place(&self, path: &str) -> (Types, bool) {
         self.places.get(path).copied().unwrap_or_default()
+    }
+
+    /// Whether a top-level field is required.
+    pub(crate) fn requires(&self, name: &str) -> bool {
+        self.required.iter().any(|required| required == name)
     }
 
     /// The names of the top-level fields.

@@ -276,7 +276,10 @@ pub struct ValidateArgs {
     /// Format, where the file's name does not say
     #[arg(long, value_enum)]
     pub format: Option<FormatArg>,
-    /// Write every issue to FILE (.csv or .jsonl)
+    /// Warnings make a row invalid too
+    #[arg(long, env = "TRAY_IMPORT_DENY_WARNINGS")]
+    pub deny_warnings: bool,
+    /// Write every issue and warning to FILE (.csv or .jsonl)
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
     /// Write the invalid rows to FILE as they are, to mend and feed back
@@ -315,6 +318,9 @@ pub struct ImportArgs {
     /// Import the valid rows although others are invalid
     #[arg(long)]
     pub skip_invalid: bool,
+    /// Warnings make a row invalid too
+    #[arg(long, env = "TRAY_IMPORT_DENY_WARNINGS")]
+    pub deny_warnings: bool,
     /// Try rows again that failed in an earlier run
     #[arg(long)]
     pub retry_failed: bool,

@@ -42,9 +42,9 @@ pub fn run(args: &InitArgs, shared: &Shared, printer: &Printer) -> Result<Exit, 
         // its cells would end up in the mapping as names, and may be credentials
         return Err(Failure::new(
             Exit::Invalid,
-            "the first line of the file looks like a row, not like a header",
+            "the first line of the file looks like a row, not like a header: no column is recognised in it",
         )
-        .hint("add a first line that names the columns"));
+        .hint("add a first line that names the columns: externalUserId, connector, connectorVersion, data.… for the credentials, or your own names for them"));
     }
     let input = args.input.display().to_string();
     let file = args.output.as_ref().map_or_else(

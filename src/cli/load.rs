@@ -34,6 +34,8 @@ pub struct Loaded {
     pub fingerprint: Option<Fingerprint>,
     /// What is wrong with the header, or the file as a whole.
     pub problems: Vec<Problem>,
+    /// Whether warnings make rows invalid.
+    pub deny_warnings: bool,
     source: Source,
     blocks: Option<Blocks<Box<dyn io::Read + Send>>>,
 }
@@ -55,8 +57,10 @@ pub struct Outcome {
     pub references: References,
     /// Rows that conflict with each other: their issues are among those that were reported.
     pub conflicts: Vec<ConflictingRow>,
-    /// Issues by code.
+    /// Issues that make a row invalid, by code.
     pub issues: BTreeMap<Code, u64>,
+    /// Warnings that do not, by code.
+    pub warnings: BTreeMap<Code, u64>,
     /// Whether the header, or the file as a whole, has issues: no row can be trusted then.
     pub broken: bool,
 }
@@ -131,6 +135,7 @@ fn load_from(
         header: None,
         fingerprint,
         problems: Vec::new(),
+        deny_warnings: false,
         source,
         blocks: None,
     };
@@ -181,6 +186,7 @@ fn of_open_error(
         header: None,
         fingerprint,
         problems: vec![problem],
+        deny_warnings: false,
         source: Source::Once,
         blocks: None,
     })
@@ -304,58 +310,92 @@ impl Loaded {
         listener: &mut impl Listener,
     ) -> Result<Outcome, Failure> {
         let mut outcome = Outcome {
-            broken: !self.problems.is_empty(),
+            broken: (self.problems.iter()).any(|p| self.deny_warnings || !p.is_warning()),
             ..Outcome::default()
         };
+        let mut issues = Issues {
+            listener,
+            blocking: BTreeMap::new(),
+            warnings: BTreeMap::new(),
+            deny_warnings: self.deny_warnings,
+            layout: self.layout.clone(),
+        };
         for problem in &self.problems {
-            report(listener, &mut outcome.issues, (0, 1), problem).map_err(cannot_write)?;
+            issues.report((0, 1), problem).map_err(cannot_write)?;
         }
         let Some(mut blocks) = self.blocks.take() else {
+            (outcome.issues, outcome.warnings) = (issues.blocking, issues.warnings);
             return Ok(outcome);
         };
         let mut builder = IndexBuilder::default();
-        let issues = &mut outcome.issues;
         let mut last = (0, 1);
         let receive = |checked: CheckedRow<'_>| -> Result<(), Stopped> {
             builder.add(&checked);
             let CheckedRow { row, line, raw, .. } = checked;
             last = (row, line);
             for problem in checked.problems {
-                report(listener, issues, last, problem).map_err(Stopped::Listener)?;
+                issues.report(last, problem).map_err(Stopped::Listener)?;
             }
-            listener.row(&RowAt { row, line, raw });
+            issues.listener.row(&RowAt { row, line, raw });
             Ok(())
         };
-        match pipeline::run(&mut blocks, &self.layout, &self.catalog, identify, receive) {
+        let checked = pipeline::run(
+            &mut blocks,
+            &self.layout,
+            &self.catalog,
+            identify,
+            self.deny_warnings,
+            receive,
+        );
+        match checked {
             Ok(totals) => {
                 outcome.references = totals.references.clone();
                 (outcome.index, outcome.conflicts) = builder.finish(totals.compare());
                 for conflict in &outcome.conflicts {
                     let at = (u64::from(conflict.row), conflict.line);
-                    report(listener, issues, at, &conflict.problem).map_err(cannot_write)?;
+                    issues.report(at, &conflict.problem).map_err(cannot_write)?;
                 }
             }
             Err(Stopped::Listener(error)) => return Err(cannot_write(error)),
             Err(Stopped::Reading(error)) => {
-                report(listener, issues, last, &unreadable(&error)?).map_err(cannot_write)?;
+                issues
+                    .report(last, &unreadable(&error)?)
+                    .map_err(cannot_write)?;
                 outcome.broken = true;
                 // nothing is imported of an input that breaks off
                 outcome.index = builder.counts();
             }
         }
+        (outcome.issues, outcome.warnings) = (issues.blocking, issues.warnings);
         Ok(outcome)
     }
 }
 
-fn report(
-    listener: &mut impl Listener,
-    issues: &mut BTreeMap<Code, u64>,
-    (row, line): (u64, u64),
-    problem: &Problem,
-) -> io::Result<()> {
-    *issues.entry(problem.code).or_default() += 1;
-    let problem = Cow::Borrowed(problem);
-    listener.issue(&Issue { row, line, problem })
+/// Counts issues and tells the listener of each.
+struct Issues<'l, L> {
+    listener: &'l mut L,
+    blocking: BTreeMap<Code, u64>,
+    warnings: BTreeMap<Code, u64>,
+    deny_warnings: bool,
+    layout: Arc<Layout>,
+}
+
+impl<L: Listener> Issues<'_, L> {
+    fn report(&mut self, (row, line): (u64, u64), problem: &Problem) -> io::Result<()> {
+        let counts = match problem.is_warning() && !self.deny_warnings {
+            true => &mut self.warnings,
+            false => &mut self.blocking,
+        };
+        *counts.entry(problem.code).or_default() += 1;
+        let column = self.layout.own_name(&problem.field);
+        let problem = Cow::Borrowed(problem);
+        self.listener.issue(&Issue {
+            row,
+            line,
+            problem,
+            column,
+        })
+    }
 }
 
 enum Stopped {

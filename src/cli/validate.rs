@@ -29,6 +29,7 @@ pub fn run(args: &ValidateArgs, shared: &Shared, printer: &Printer) -> Result<Ex
         false => load,
     };
     let mut loaded = load(&args.input, args.format, shared)?;
+    loaded.deny_warnings = args.deny_warnings;
     let report = args.report.as_ref().map(|path| IssueFile::create(path));
     let report = report.transpose().map_err(|error| match error.kind() {
         io::ErrorKind::InvalidInput => Failure::usage(error),
@@ -41,7 +42,13 @@ pub fn run(args: &ValidateArgs, shared: &Shared, printer: &Printer) -> Result<Ex
         report,
     };
     let outcome = loaded.check(false, &mut output)?;
-    let unlisted = output.finish(outcome.issues.values().sum())?;
+    let unlisted = output.finish(
+        outcome
+            .issues
+            .values()
+            .chain(outcome.warnings.values())
+            .sum(),
+    )?;
     set_aside(args, &mut loaded, &outcome.index)?;
     let exit = if outcome.issues.is_empty() {
         Exit::Done
@@ -56,7 +63,7 @@ pub fn run(args: &ValidateArgs, shared: &Shared, printer: &Printer) -> Result<Ex
     }
     let mut summary = Summary::new("validate", exit.code(), started.elapsed());
     let totals = (outcome.index.total, outcome.index.invalid);
-    summary.valid(totals, &outcome.issues);
+    summary.valid(totals, &outcome.issues, &outcome.warnings);
     if printer.is_json() {
         printer.object(&summary.to_json());
     } else {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::blocks::Block;
 use super::cells::Cells;
-use super::fields::{Field, Target, suggest, unknown_field};
+use super::fields::{Field, Target, unknown_field};
 use super::mapping::Mapping;
 use super::open::Format;
 use crate::issue::{Code, Problem, did_you_mean};
@@ -49,51 +49,65 @@ impl Layout {
             mapping,
             unusable: true,
         };
+        let problems = match Layout::names(format, header) {
+            Ok(names) => {
+                layout.header = names;
+                layout.resolve()
+            }
+            Err(problem) => vec![problem],
+        };
+        (layout, problems)
+    }
+
+    /// The names that a header holds, whatever they are.
+    ///
+    /// # Errors
+    /// Where they cannot be read; the problem shows nothing of them.
+    pub fn names(format: Format, header: &Block) -> Result<Vec<String>, Problem> {
         if let Some(code) = header.broken {
             let message = "the header cannot be read as one line of column names";
-            return (layout, vec![Problem::new("", code, message)]);
+            return Err(Problem::new("", code, message));
         }
         let text = std::str::from_utf8(&header.bytes).ok();
         let Some(text) = text.filter(|text| !text.contains('\0')) else {
             let message = "the header is not UTF-8 text; save the file as CSV in UTF-8";
-            return (layout, vec![Problem::new("", Code::Encoding, message)]);
+            return Err(Problem::new("", Code::Encoding, message));
         };
         let text = text.trim_matches(['\r', '\n']);
         if text.is_empty() {
             let message = "the file is empty; the first line must name the columns";
-            return (layout, vec![Problem::new("", Code::MissingField, message)]);
+            return Err(Problem::new("", Code::MissingField, message));
+        }
+        if text.trim_start().starts_with(['{', '[']) {
+            let message = "the first line is JSON, not names of columns; JSON Lines are read with --format jsonl, or from a file named .jsonl";
+            return Err(Problem::new("", Code::MissingField, message));
         }
         let mut cells = Cells::default();
-        match cells.cut(text, format.delimiter().unwrap_or(b',')) {
-            Ok(names) => layout.header = names.iter().map(|name| name.to_string()).collect(),
-            Err(problem) => return (layout, vec![problem]),
-        }
-        let problems = layout.resolve();
-        (layout, problems)
-    }
-
-    fn resolve(&mut self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        if let [only] = self.header.as_slice()
+        let names = cells.cut(text, format.delimiter().unwrap_or(b','))?;
+        let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+        if let [only] = names.as_slice()
             && let Some(separator) = only.chars().find(|c| matches!(c, ';' | '\t' | '|'))
         {
-            problems.push(Problem::new(
+            return Err(Problem::new(
                 "",
                 Code::RaggedRow,
                 format!(
                     "the header is one column with {separator:?} in it: save the file separated by commas, or name it .tsv if tabs separate it"
                 ),
             ));
-            return problems;
         }
+        Ok(names)
+    }
+
+    fn resolve(&mut self) -> Vec<Problem> {
+        let mut problems = Vec::new();
         let known =
             |name: &String| self.mapping.target_of(name).is_some() || Target::parse(name).is_some();
-        let near = |name: &String| suggest(name).is_some();
-        let named = self.header.iter().any(|name| known(name) || near(name));
-        if !named && self.header.iter().any(|name| looks_like_data(name)) {
-            // the names are not shown: where the header is missing, they are a customer's credentials
+        if !self.header.iter().any(known) {
+            // no name is shown or kept: where the header is missing, they are a customer's credentials
             let message = "the first line names no column that this tool knows; is the header missing? It must name externalUserId, connector and connectorVersion, or a mapping must say what fills them";
             problems.push(Problem::new("", Code::MissingField, message));
+            self.header.clear();
             return problems;
         }
         let mut seen: HashMap<&str, usize> = HashMap::new();
@@ -173,16 +187,23 @@ impl Layout {
         problems
     }
 
+    /// The customer's own name of the column or key that fills a field, where it is another than ours.
+    pub fn own_name(&self, field: &str) -> Option<&str> {
+        let fills = |ours: &Target| {
+            let ours = ours.name();
+            let rest = field.strip_prefix(&ours);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let mut mapped = self.mapping.columns.iter();
+        mapped
+            .find(|(_, ours)| !field.is_empty() && fills(ours))
+            .map(|(theirs, _)| theirs.as_str())
+    }
+
     /// Where the column of this name stands, for templates.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.header.iter().position(|column| column == name)
     }
-}
-
-/// Whether a cell of the first line is rather a value than a column's name.
-fn looks_like_data(cell: &str) -> bool {
-    let digits = cell.bytes().filter(u8::is_ascii_digit).count();
-    digits >= 3 || cell.len() > 40 || cell.contains('@')
 }
 
 #[cfg(test)]
@@ -211,7 +232,11 @@ mod tests {
             ["x unknown_field", "x duplicate_column"]
         );
         // no name of a file without a header is shown: it would be a customer's credential
-        assert_eq!(problems("c-1,sqs,2.1,CANARY1234\n"), [" missing_field"]);
+        assert_eq!(problems("acme,sqs,v,CANARY\n"), [" missing_field"]);
+        assert_eq!(
+            problems("{\"externalUserId\":\"a\",\"b\":1}\n"),
+            [" missing_field"]
+        );
         assert_eq!(
             problems("externalUserId;connector;connectorVersion\n"),
             [" ragged_row"]

@@ -1,5 +1,6 @@
 //! From a block to its rows.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::memchr;
@@ -51,6 +52,17 @@ pub fn for_each_row<'b>(
                 Some(delimiter) => {
                     let cells = cells.cut(text, delimiter)?;
                     fits(cells.len(), layout)?;
+                    if cells
+                        .iter()
+                        .zip(&layout.header)
+                        .all(|(cell, name)| cell == name)
+                    {
+                        let message = "repeats the header, as where files were joined; remove it";
+                        return Err(Problem::new("", Code::RepeatedHeader, message));
+                    }
+                    if memchr(b'\n', raw).is_some() {
+                        problems.extend(check_lines(text, delimiter, cells));
+                    }
                     row.fill_from_cells(cells, layout, &mut problems);
                     Ok(())
                 }
@@ -86,6 +98,30 @@ fn fits(cells: usize, layout: &Layout) -> Result<(), Problem> {
         "has {cells} cells where the header has {columns}; look for a missing or unquoted separator"
     );
     Err(Problem::new("", Code::RaggedRow, message))
+}
+
+/// A quote that is never closed may meet another one, far below: whole rows then vanish inside a cell. Where every line
+/// of a record has as many separators as a row, that is what happened; where one has, it may have.
+fn check_lines(text: &str, delimiter: u8, cells: &[Cow<'_, str>]) -> Option<Problem> {
+    let is_row = |line: &str| {
+        let separators = memchr::memchr_iter(delimiter, line.as_bytes()).count();
+        cells.len() > 1 && separators == cells.len() - 1
+    };
+    if text.lines().all(is_row) {
+        let message = "has a cell of several lines, each of which would be a row itself: a quote is left open, and rows are lost in the cell; close it, or double a quote that is part of the text";
+        return Some(Problem::new("", Code::SwallowedRows, message));
+    }
+    let long = cells.iter().position(|cell| {
+        let lines = memchr::memchr_iter(b'\n', cell.as_bytes()).count();
+        lines > 1
+            && !cell.contains("-----BEGIN")
+            && (lines > 20 || cell.lines().skip(1).any(is_row))
+    })?;
+    let message = format!(
+        "has a cell of many lines (cell {}); look whether a quote is left open there and rows are lost in it",
+        long + 1
+    );
+    Some(Problem::new("", Code::MultilineCell, message))
 }
 
 /// The text of a record, if it is text that can be worked on.

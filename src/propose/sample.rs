@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 use crate::input::blocks::{Block, Blocks};
 use crate::input::fields::Target;
 use crate::input::layout::Layout;
-use crate::input::mapping::Mapping;
 use crate::input::open::Format;
 use crate::issue::{Code, Problem};
 use crate::json::parse::parse_value;
@@ -95,21 +94,9 @@ impl Sample {
                 "the file is empty; the first line must name the columns",
             ));
         };
-        let (layout, problems) = Layout::of_header(format, &header, Mapping::default());
-        let fatal = |problem: &&Problem| {
-            let codes = [
-                Code::RaggedRow,
-                Code::Encoding,
-                Code::UnclosedQuote,
-                Code::FieldTooLong,
-            ];
-            codes.contains(&problem.code) || layout.header.is_empty()
-        };
-        if let Some(problem) = problems.iter().find(fatal) {
-            return Err(SampleError::Content(problem.clone()));
-        }
+        let names = Layout::names(format, &header).map_err(SampleError::Content)?;
         let mut sample = Sample::default();
-        for name in &layout.header {
+        for name in &names {
             if sample.columns.iter().any(|column| column.name == *name) {
                 sample.twice.push(name.clone());
             } else {
@@ -119,22 +106,18 @@ impl Sample {
             }
         }
         if let Some(block) = blocks.next_block()? {
-            sample.cells(&block, format, &layout.header);
+            sample.cells(&block, format, &names);
         }
         sample.header = Some((format, header));
         Ok(sample)
     }
 
-    /// Whether the first line is rather a row than a header: then its cells are no names, and may be secret.
-    /// `recognised` of the names were.
+    /// Whether the first line may be a row rather than a header, so that its cells are no names and may be secret:
+    /// surely where no name was recognised, which `recognised` counts.
     pub fn looks_headless(&self, recognised: usize) -> bool {
-        if self.header.is_none() {
-            return false;
-        }
         let names = || self.columns.iter().map(|column| column.name.as_str());
-        let surely = names().filter(|name| is_value(name)).count();
-        let perhaps = names().filter(|name| digits(name) >= 3).count();
-        (surely > 0 && recognised <= surely) || (perhaps > 0 && recognised == 0)
+        let values = names().filter(|name| is_value(name)).count();
+        self.header.is_some() && recognised <= values
     }
 
     fn cells(&mut self, block: &Block, format: Format, header: &[String]) {

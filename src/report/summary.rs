@@ -21,6 +21,7 @@ pub struct Summary {
     counts: Vec<(&'static str, u64)>,
     failures: Option<BTreeMap<String, u64>>,
     issues: Option<BTreeMap<&'static str, u64>>,
+    warnings: Option<BTreeMap<&'static str, u64>>,
     more: Map<String, Value>,
 }
 
@@ -56,17 +57,21 @@ impl Summary {
         }
     }
 
-    /// Adds the figures of validation: rows in all, invalid ones, and issues by code.
-    pub fn valid(&mut self, (total, invalid): (u64, u64), issues: &BTreeMap<Code, u64>) {
+    /// Adds the figures of validation: rows in all, invalid ones, issues and warnings by code.
+    pub fn valid(
+        &mut self,
+        (total, invalid): (u64, u64),
+        issues: &BTreeMap<Code, u64>,
+        warnings: &BTreeMap<Code, u64>,
+    ) {
         self.rows.push(("total", total));
         self.rows.push(("valid", total - invalid));
         self.rows.push(("invalid", invalid));
-        self.issues = Some(
-            issues
-                .iter()
-                .map(|(code, count)| (code.as_str(), *count))
-                .collect(),
-        );
+        let by_code = |counts: &BTreeMap<Code, u64>| {
+            let counts = counts.iter().map(|(code, count)| (code.as_str(), *count));
+            Some(counts.collect())
+        };
+        (self.issues, self.warnings) = (by_code(issues), by_code(warnings));
     }
 
     /// Adds the figures of an import.
@@ -146,6 +151,9 @@ impl Summary {
         if let Some(issues) = &self.issues {
             object.insert("issues".into(), json!(issues));
         }
+        if let Some(warnings) = &self.warnings {
+            object.insert("warnings".into(), json!(warnings));
+        }
         object.extend(self.more.clone());
         Value::Object(object)
     }
@@ -153,12 +161,17 @@ impl Summary {
     /// The lines that follow the issues of `validate`.
     pub fn of_validation(&self, broken: bool) -> String {
         let mut text = String::new();
-        if let Some(issues) = self.issues.as_ref().filter(|issues| !issues.is_empty()) {
-            let _ = writeln!(text, "\nIssues by kind:");
-            for (code, count) in by_count(issues) {
-                let _ = writeln!(text, "  {:>9}  {code}", thousands(count));
+        for (title, counts) in [
+            ("Issues by kind:", &self.issues),
+            ("Warnings by kind:", &self.warnings),
+        ] {
+            if let Some(counts) = counts.as_ref().filter(|counts| !counts.is_empty()) {
+                let _ = writeln!(text, "\n{title}");
+                for (code, count) in by_count(counts) {
+                    let _ = writeln!(text, "  {:>9}  {code}", thousands(count));
+                }
+                text.push('\n');
             }
-            text.push('\n');
         }
         let (total, valid, invalid) = (self.row("total"), self.row("valid"), self.row("invalid"));
         let verdict = if broken {
@@ -202,6 +215,11 @@ impl Summary {
             "rows",
             format!("{} in all: {}", number("total"), states.join(", ")),
         );
+        let warnings = self.warnings.iter().flat_map(BTreeMap::values).sum::<u64>();
+        if warnings > 0 {
+            let value = format!("{} about rows; validate lists them", thousands(warnings));
+            line("warnings", value);
+        }
         for (name, three) in [("created", self.created), ("adopted", self.adopted)] {
             if let Some(three) = three.filter(|three| three.iter().sum::<u64>() > 0) {
                 let [users, authentications, instances] = three.map(thousands);

@@ -1,7 +1,7 @@
 //! One row against the contract and its catalog entry.
 
 use super::convert::assemble;
-use super::findings;
+use super::{findings, values};
 use crate::catalog::schema::Schema;
 use crate::catalog::{AuthType, Catalog, Entry, Environment, NoEntry, NoEnvironment};
 use crate::input::fields::{Field, Part};
@@ -27,6 +27,7 @@ pub struct RowChecker<'c> {
     /// Whether the row before had errors. Asking whether a row is valid costs less than listing its errors, but a
     /// file that is wrong in every row should not pay for both.
     had_errors: bool,
+    deny_warnings: bool,
 }
 
 /// So many entries are remembered; in a file with more, the others are looked up each time.
@@ -39,10 +40,20 @@ impl<'c> RowChecker<'c> {
             catalog,
             recent: Vec::new(),
             had_errors: false,
+            deny_warnings: false,
         }
     }
 
-    /// Checks one row. Everything that is wrong is added to `problems`; where there is nothing, its entry comes back.
+    /// With `deny`, a row with a warning is invalid too.
+    pub(crate) fn deny_warnings(self, deny: bool) -> RowChecker<'c> {
+        RowChecker {
+            deny_warnings: deny,
+            ..self
+        }
+    }
+
+    /// Checks one row. What is wrong or odd is added to `problems`; where nothing is wrong,
+    /// its entry comes back.
     pub fn check(&mut self, row: &mut Row<'_>, problems: &mut Vec<Problem>) -> Option<Checked<'c>> {
         let missing = |field: Field, problems: &mut Vec<Problem>| {
             // a value that was refused is not missing as well
@@ -53,6 +64,7 @@ impl<'c> RowChecker<'c> {
         };
         missing(Field::ExternalUserId, problems);
         check_solution(row, problems);
+        values::check_identity(row, problems);
         missing(Field::Connector, problems);
         missing(Field::ConnectorVersion, problems);
         let names = [
@@ -71,8 +83,9 @@ impl<'c> RowChecker<'c> {
         ] {
             check_part(row, part, schema, self.had_errors, problems);
         }
-        self.had_errors = !problems.is_empty();
-        problems.is_empty().then_some(checked)
+        let is_error = |problem: &Problem| self.deny_warnings || !problem.is_warning();
+        self.had_errors = problems.iter().any(is_error);
+        (!self.had_errors).then_some(checked)
     }
 
     fn find(&mut self, names: [&str; 3]) -> Result<Checked<'c>, Problem> {
@@ -203,6 +216,7 @@ fn check_part(
     let prefix = part.name();
     let unreadable = problems.iter().any(|p| p.field == prefix);
     let (object, failed) = assemble(row, part, schema, problems);
+    values::check_part(row, part, object, schema, problems);
     let Some(validator) = schema.validator() else {
         return;
     };

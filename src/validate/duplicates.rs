@@ -23,6 +23,10 @@ pub struct Duplicates {
     /// Invalid rows that name an instance: its end user's digest and fingerprint, and the row.
     unplaced: Vec<(u128, u32, u32)>,
     lines: Lines,
+    /// End users whose ids are not written in the plainest form: its half digest, and their number.
+    alike: Vec<(u64, u32)>,
+    /// Places of the rows whose ids end in `.0`.
+    decimal: Vec<u32>,
     with_groups: bool,
 }
 
@@ -72,6 +76,10 @@ pub(crate) enum Conflict {
     Enabled(u32, bool),
     /// The same config slot, by its fingerprint, of the same instance with another value.
     Config(u32, u32),
+    /// A warning: another end user, whose id looks the same.
+    SimilarId(u32),
+    /// A warning: an id that ends in `.0`.
+    DecimalId,
 }
 
 /// A row that conflicts with another one.
@@ -120,6 +128,8 @@ impl Duplicates {
             invalid: InvalidRows::default(),
             unplaced: Vec::new(),
             lines: Lines::default(),
+            alike: Vec::new(),
+            decimal: Vec::new(),
             with_groups: identities,
         }
     }
@@ -151,6 +161,12 @@ impl Duplicates {
     pub fn add(&mut self, user: u32, row: &RowFingerprint, config: &[ConfigFingerprint]) {
         let at = u32::try_from(self.rows.len()).unwrap_or(NONE);
         let before = std::mem::replace(&mut self.latest[user as usize], at);
+        if let (NONE, Some(alike)) = (before, row.alike) {
+            self.alike.push((alike, user));
+        }
+        if row.decimal {
+            self.decimal.push(at);
+        }
         let flags =
             u32::from(row.enabled) * ENABLED + u32::from(row.instance.is_some()) * HAS_INSTANCE;
         self.rows.push(ValidRow {
@@ -167,8 +183,9 @@ impl Duplicates {
         }));
     }
 
-    /// Compares the rows. `slot` tells the External ID of a config slot by its fingerprint.
-    pub fn compare<'n>(mut self, slot: impl Fn(u32) -> &'n str) -> Compared {
+    /// Compares the rows. `slot` tells the External ID of a config slot by its fingerprint. With `deny_warnings`, rows
+    /// with warnings are invalid too.
+    pub fn compare<'n>(mut self, slot: impl Fn(u32) -> &'n str, deny_warnings: bool) -> Compared {
         let mut conflicts = Vec::new();
         let mut of_user = Vec::new();
         for user in 0..self.latest.len() {
@@ -176,8 +193,11 @@ impl Duplicates {
                 self.compare_rows(&of_user, &mut conflicts);
             }
         }
+        self.compare_ids(&mut conflicts);
         conflicts.sort_unstable();
-        let mut gone: Vec<u32> = conflicts.iter().map(|(at, _)| *at).collect();
+        let is_error = |conflict: &Conflict| deny_warnings || !conflict.is_warning();
+        let invalid = conflicts.iter().filter(|(_, conflict)| is_error(conflict));
+        let mut gone: Vec<u32> = invalid.map(|(at, _)| *at).collect();
         gone.dedup();
         let number = |at: u32| self.invalid.number_of(at as usize);
         let conflicts = conflicts.into_iter().map(|(at, conflict)| ConflictingRow {
@@ -190,8 +210,11 @@ impl Duplicates {
             true => self.number_groups(&gone),
             false => Vec::new(),
         };
-        self.invalid
-            .add_all(conflicts.iter().map(|conflict| conflict.row));
+        let invalid: Vec<u32> = gone
+            .iter()
+            .map(|at| self.invalid.number_of(*at as usize))
+            .collect();
+        self.invalid.add_all(invalid);
         Compared {
             users: self.users,
             invalid: self.invalid,
@@ -210,6 +233,30 @@ impl Duplicates {
         list.extend(std::iter::successors(latest, before));
         list.reverse();
         list.len() > 1
+    }
+
+    /// Finds ids that differ in what people do not see, at the first row of each.
+    fn compare_ids(&mut self, conflicts: &mut Vec<(u32, Conflict)>) {
+        self.alike.sort_unstable();
+        let first = |user: u32| {
+            let mut rows = Vec::new();
+            self.rows_of(user as usize, &mut rows);
+            rows.first().copied()
+        };
+        for same in self.alike.chunk_by(|a, b| a.0 == b.0) {
+            let plain = self.users.number_by_half(same[0].0);
+            let users: Vec<u32> = same.iter().map(|(_, user)| *user).chain(plain).collect();
+            let mut rows: Vec<u32> = match users.len() {
+                1 => continue,
+                _ => users.into_iter().filter_map(first).collect(),
+            };
+            rows.sort_unstable();
+            conflicts.extend(repeated(&rows, Conflict::SimilarId));
+        }
+        if self.decimal.len() < self.rows.len() {
+            let decimal = self.decimal.iter();
+            conflicts.extend(decimal.map(|at| (*at, Conflict::DecimalId)));
+        }
     }
 
     fn compare_rows(&self, places: &[u32], conflicts: &mut Vec<(u32, Conflict)>) {
@@ -328,6 +375,10 @@ fn repeated(
 }
 
 impl Conflict {
+    fn is_warning(self) -> bool {
+        matches!(self, Conflict::SimilarId(_) | Conflict::DecimalId)
+    }
+
     /// It in words. `number` tells a row's number by its place.
     fn problem<'n>(self, number: impl Fn(u32) -> u32, slot: impl Fn(u32) -> &'n str) -> Problem {
         match self {
@@ -370,6 +421,19 @@ impl Conflict {
                     "row {} of the same instance gives this slot another value",
                     number(other)
                 ),
+            ),
+            Conflict::SimilarId(other) => Problem::new(
+                "externalUserId",
+                Code::SimilarId,
+                format!(
+                    "the id of row {} differs from this one only in case, white space or the form of a letter; they are imported as two end users",
+                    number(other)
+                ),
+            ),
+            Conflict::DecimalId => Problem::new(
+                "externalUserId",
+                Code::DecimalId,
+                "ends in .0 where other ids do not, as where a number was read as a decimal; it is imported as it stands",
             ),
         }
     }
@@ -459,6 +523,8 @@ mod tests {
                 slot: instance.map_or(0, |(_, slot)| slot),
                 user_name,
                 enabled,
+                alike: None,
+                decimal: false,
             };
             let config = config.into_iter().filter(|_| row.instance.is_some());
             let config = config.map(|(slot, value)| ConfigFingerprint { slot, value });
@@ -480,7 +546,7 @@ mod tests {
                     }
                 }
             }
-            let compared = duplicates.compare(|_| "slot");
+            let compared = duplicates.compare(|_| "slot", false);
             let mut found = vec![BTreeSet::new(); rows.len()];
             for conflict in &compared.conflicts {
                 prop_assert_eq!(conflict.line, u64::from(conflict.row) * 2);

@@ -9,10 +9,12 @@ use std::hash::{BuildHasher, Hasher};
 use foldhash::quality::RandomState;
 
 use super::check::Checked;
+use super::values;
 use crate::catalog::Environment;
 use crate::input::fields::Field;
 use crate::input::row::Row;
 use crate::json::{Kind, NodeId, Tree};
+use crate::model::user_digest;
 
 /// The fingerprints of a row that is valid by itself.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +31,11 @@ pub struct RowFingerprint {
     pub user_name: u32,
     /// Whether the instance is to be enabled.
     pub enabled: bool,
+    /// The half digest, or fingerprint, of what the end user's id is but for case, white space and form; none where it
+    /// is that itself.
+    pub alike: Option<u64>,
+    /// Whether the end user's id ends in `.0`.
+    pub decimal: bool,
 }
 
 /// The fingerprint of one config value of a row.
@@ -53,17 +60,29 @@ impl Fingerprinter {
         Some(self.hash(&[solution, row.instance_name()]) as u32)
     }
 
-    pub(crate) fn row(&self, row: &Row<'_>, environment: &Environment) -> RowFingerprint {
+    pub(crate) fn row(
+        &self,
+        row: &Row<'_>,
+        environment: &Environment,
+        by_digest: bool,
+    ) -> RowFingerprint {
         let text = |field| row.text(field).unwrap_or_default();
         let instance = self.instance(row);
         let user_name = row.text(Field::UserName);
+        let id = text(Field::ExternalUserId);
+        let alike = values::alike(id).map(|alike| match by_digest {
+            true => user_digest(&alike) as u64,
+            false => self.hash(&[&alike]),
+        });
         RowFingerprint {
-            user: self.hash(&[text(Field::ExternalUserId)]),
+            user: self.hash(&[id]),
             authentication: self.hash(&[&environment.id, &row.auth_name()]) as u32,
             instance,
             slot: instance.map_or(0, |_| self.hash(&[text(Field::AuthExternalId)]) as u32),
             user_name: user_name.map_or(0, |name| self.hash(&[name]) as u32 | 1),
             enabled: row.enabled.unwrap_or(true),
+            alike,
+            decimal: values::is_decimal(id),
         }
     }
 

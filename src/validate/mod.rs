@@ -14,3 +14,4 @@ pub mod pipeline;
 pub mod references;
 pub mod report;
 pub mod user_numbers;
+pub(crate) mod values;

@@ -44,18 +44,19 @@ pub struct Totals {
     duplicates: Duplicates,
     /// External IDs of config slots by their fingerprints.
     slots: HashMap<u32, String>,
+    deny_warnings: bool,
 }
 
 impl Totals {
     /// Compares the valid rows with each other.
     pub fn compare(self) -> Compared {
         let slot = |fingerprint| self.slots.get(&fingerprint).map_or("", String::as_str);
-        self.duplicates.compare(slot)
+        self.duplicates.compare(slot, self.deny_warnings)
     }
 }
 
 /// Checks every row and calls `receive` with each, in file order. With `identify`, valid rows come with their
-/// keys, and end users are known by their digests.
+/// keys, and end users are known by their digests. With `deny_warnings`, a row with a warning is invalid.
 ///
 /// # Errors
 /// When reading fails, or what `receive` returns: either ends the run.
@@ -64,12 +65,13 @@ pub fn run<R: Read, E: From<io::Error>>(
     layout: &Layout,
     catalog: &Catalog,
     identify: bool,
+    deny_warnings: bool,
     mut receive: impl FnMut(CheckedRow<'_>) -> Result<(), E>,
 ) -> Result<Totals, E> {
     let fingerprinter = Fingerprinter::default();
     let idle: Mutex<Vec<Worker<'_>>> = Mutex::default();
     let new = || Worker {
-        checker: RowChecker::new(catalog),
+        checker: RowChecker::new(catalog).deny_warnings(deny_warnings),
         fingerprinter: fingerprinter.clone(),
         identify,
         references: References::default(),
@@ -99,6 +101,7 @@ pub fn run<R: Read, E: From<io::Error>>(
         references: References::default(),
         duplicates,
         slots: HashMap::new(),
+        deny_warnings,
     };
     for worker in idle.into_inner() {
         totals.references.merge(worker.references);
@@ -202,7 +205,10 @@ impl<'c> Worker<'c> {
             found.config.push(config);
         }
         let config = u32::try_from(row.config.len()).unwrap_or(u32::MAX);
-        RowState::Valid(self.fingerprinter.row(row, environment), config)
+        RowState::Valid(
+            self.fingerprinter.row(row, environment, self.identify),
+            config,
+        )
     }
 }
 

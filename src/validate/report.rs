@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::files::create_private;
 use crate::issue::Issue;
 
-/// A file of issues: CSV or JSON Lines, by its ending; fields `row,line,field,code,message`.
+/// A file of issues: CSV or JSON Lines, by its ending; fields `row,line,field,code,message,severity,column`.
 pub struct IssueFile {
     out: Out,
     number: Vec<u8>,
@@ -45,7 +45,9 @@ impl IssueFile {
         let file: Box<dyn Write + Send> = Box::new(BufWriter::new(create_private(path)?));
         let out = if csv {
             let mut writer = csv::Writer::from_writer(file);
-            writer.write_record(["row", "line", "field", "code", "message"])?;
+            writer.write_record([
+                "row", "line", "field", "code", "message", "severity", "column",
+            ])?;
             Out::Csv(Box::new(writer))
         } else {
             Out::Jsonl(file)
@@ -68,13 +70,17 @@ impl IssueFile {
                     write!(self.number, "{number}")?;
                     writer.write_field(&self.number)?;
                 }
-                let texts = [&problem.field, problem.code.as_str(), &problem.message];
+                let severity = problem.code.severity().into();
+                let column = issue.column.unwrap_or_default();
+                let code = problem.code.as_str();
+                let texts = [&problem.field, code, &problem.message, severity, column];
                 writer.write_record(texts)?;
             }
             Out::Jsonl(out) => {
                 let line = json!({
                     "row": issue.row, "line": issue.line, "field": problem.field,
                     "code": problem.code.as_str(), "message": problem.message,
+                    "severity": <&str>::from(problem.code.severity()), "column": issue.column.unwrap_or_default(),
                 });
                 writeln!(out, "{line}")?;
             }

@@ -59,6 +59,12 @@ impl UserNumbers {
         self.table.find(digest as u64, is).copied()
     }
 
+    /// The number of the end user whose digest has this low half.
+    pub(crate) fn number_by_half(&self, half: u64) -> Option<u32> {
+        let is = |number: &u32| self.digests.hash(*number) == half;
+        self.table.find(half, is).copied()
+    }
+
     /// The number of the end user with this digest, who is added where they are not there yet.
     pub fn number_or_insert(&mut self, digest: u128) -> u32 {
         let next = u32::try_from(self.len()).unwrap_or(u32::MAX);

@@ -11,6 +11,7 @@
 )]
 
 pub mod audit;
+pub mod checked;
 pub mod fuzzing;
 pub mod left;
 pub mod results;

@@ -77,6 +77,8 @@ impl SimRow {
             slot: key as u32,
             user_name: 0,
             enabled: self.enabled,
+            alike: None,
+            decimal: false,
         }
     }
 
@@ -263,7 +265,7 @@ impl<'s> Input<'s> {
         }
         Input {
             rows: valid,
-            index: builder.finish(duplicates.compare(|_| "")).0,
+            index: builder.finish(duplicates.compare(|_| "", false)).0,
         }
     }
 

@@ -33,12 +33,15 @@ pub fn run(
 ) -> Result<Exit, Failure> {
     let started = Instant::now();
     let mut loaded = load(&args.input, args.format, shared)?;
+    loaded.deny_warnings = args.deny_warnings;
     let mut found = Found {
         wanted,
         ..Found::default()
     };
     // all rows are checked, not this one alone: what is wrong with it may lie in an earlier one
-    loaded.check(false, &mut found)?;
+    let outcome = loaded.check(false, &mut found)?;
+    let blocks = |issue: &Issue<'_>| args.deny_warnings || !issue.problem.is_warning();
+    found.valid = found.raw.is_some() && !outcome.broken && !found.issues.iter().any(blocks);
     if found.raw.is_none() && found.header.is_empty() {
         return Err(Failure::usage(format!(
             "there is no row {wanted}: {} has {}",
@@ -53,7 +56,7 @@ pub fn run(
         .raw
         .as_ref()
         .and_then(|raw| explain(&loaded, &found, raw));
-    let exit = if found.issues.is_empty() && found.header.is_empty() {
+    let exit = if found.valid {
         Exit::Done
     } else {
         Exit::Invalid
@@ -62,7 +65,7 @@ pub fn run(
         let mut explain = json!({
             "row": wanted,
             "line": found.raw.as_ref().map(|_| found.line),
-            "valid": found.raw.is_some() && found.issues.is_empty() && found.header.is_empty(),
+            "valid": found.valid,
             "issues": found.issues.iter().map(of_issue).collect::<Vec<_>>(),
             "header": found.header.iter().map(of_issue).collect::<Vec<_>>(),
         });
@@ -92,6 +95,8 @@ struct Found {
     line: u64,
     raw: Option<Zeroizing<Vec<u8>>>,
     issues: Vec<Issue<'static>>,
+    /// Whether the row can be imported.
+    valid: bool,
     /// What is wrong with the header, or the file as a whole.
     header: Vec<Issue<'static>>,
 }
@@ -147,6 +152,7 @@ fn of_issue(issue: &Issue<'_>) -> Value {
     let problem = &issue.problem;
     json!({
         "field": problem.field, "code": problem.code.as_str(), "message": problem.message,
+        "severity": <&str>::from(problem.code.severity()),
     })
 }
 
@@ -156,6 +162,7 @@ fn text(input: &Path, found: &Found, explained: Option<&Explained>) -> Vec<Strin
     if found.raw.is_some() {
         let verdict = match found.issues.len() {
             0 => "is valid".to_owned(),
+            _ if found.valid => "is valid, with warnings".to_owned(),
             1 => "is invalid: 1 issue".to_owned(),
             count => format!("is invalid: {count} issues"),
         };

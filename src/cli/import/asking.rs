@@ -62,7 +62,7 @@ impl Import<'_> {
         let exit = Exit::Refused;
         if self.printer.is_json() {
             let mut summary = Summary::new("import", exit.code(), self.started.elapsed());
-            summary.valid(self.totals, &self.outcome.issues);
+            summary.valid(self.totals, &self.outcome.issues, &self.outcome.warnings);
             summary.add(
                 "preflight",
                 serde_json::json!({"findings": report.findings, "unchecked": report.unchecked}),

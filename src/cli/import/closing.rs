@@ -67,7 +67,7 @@ impl Import<'_> {
         ran: bool,
     ) -> Result<Exit, Failure> {
         let mut summary = Summary::new("import", exit.code(), self.started.elapsed());
-        summary.valid(self.totals, &self.outcome.issues);
+        summary.valid(self.totals, &self.outcome.issues, &self.outcome.warnings);
         summary.import(figures);
         if self.printer.is_json() {
             self.printer.object(&summary.to_json());

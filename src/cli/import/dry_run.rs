@@ -50,7 +50,7 @@ impl Import<'_> {
         );
         let exit = Exit::worst(exits);
         let mut summary = Summary::new("import", exit.code(), self.started.elapsed());
-        summary.valid(self.totals, &self.outcome.issues);
+        summary.valid(self.totals, &self.outcome.issues, &self.outcome.warnings);
         if self.printer.is_json() {
             summary.add("dryRun", serde_json::json!(true));
             summary.add("plan", preview.to_json(self.args.calls.rate.0));

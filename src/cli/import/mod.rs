@@ -65,9 +65,11 @@ pub fn run(args: &ImportArgs, shared: &Shared, printer: &Printer) -> Result<Exit
     // first of all: a results file that is locked or of another endpoint makes the rest pointless
     let (results, replay) = open_results(args, &endpoint)?;
     let mut loaded = load(&args.input, args.format, shared)?;
+    loaded.deny_warnings = args.deny_warnings;
     let mut listener = Listed {
         printer,
         left: LISTED,
+        deny_warnings: args.deny_warnings,
     };
     let outcome = loaded.check(true, &mut listener)?;
     let totals = (outcome.index.total, outcome.index.invalid);
@@ -91,11 +93,13 @@ const LISTED: u64 = 20;
 struct Listed<'p> {
     printer: &'p Printer,
     left: u64,
+    deny_warnings: bool,
 }
 
 impl Listener for Listed<'_> {
     fn issue(&mut self, issue: &Issue<'_>) -> io::Result<()> {
-        if self.left > 0 {
+        let blocks = self.deny_warnings || !issue.problem.is_warning();
+        if self.left > 0 && blocks {
             self.left -= 1;
             self.printer.note(&issue.to_string());
         }
@@ -190,7 +194,7 @@ impl Import<'_> {
         }
         let exit = Exit::Invalid;
         let mut summary = Summary::new("import", exit.code(), self.started.elapsed());
-        summary.valid(self.totals, &self.outcome.issues);
+        summary.valid(self.totals, &self.outcome.issues, &self.outcome.warnings);
         if self.printer.is_json() {
             self.printer.object(&summary.to_json());
         } else {
