@@ -16,6 +16,7 @@
 //! | [`secret`] | text that is never shown, and its removal from what others wrote | – |
 //! | [`files`] | files for their owner's eyes only | – |
 //! | [`model`] | who a row is, how far it is, why it went no further | – |
+//! | [`stop`] | why a run stops, and how everyone learns of it | – |
 //! | [`ordered`] | work on all cores, heard in order | – |
 //! | [`json`] | the values of one row, as the schema library sees them | `secret` |
 //! | [`input`] | formats, compression, positions, mapping | `issue`, `json`, `secret` |
@@ -32,7 +33,7 @@
 //! | [`cli`] | arguments, terminal, exit codes | everything |
 //!
 //! Two passes go over the input. The first ([`validate::pipeline`]) checks the whole file on all cores and
-//! leaves the [`batch::Index`]: a few bytes a row, nothing secret. The second ([`import::feed`]) reads the
+//! leaves the [`batch::Index`]: a few bytes a row, nothing secret. The second ([`import::row_source`]) reads the
 //! file again and brings each row, credentials and all, just before it is sent.
 //!
 //! `ARCHITECTURE.md` says why it is built this way.
@@ -63,5 +64,6 @@ pub mod report;
 pub mod results;
 pub mod sandbox;
 pub mod secret;
+pub mod stop;
 pub mod tray;
 pub mod validate;

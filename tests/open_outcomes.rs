@@ -205,6 +205,44 @@ fn what_tray_does_show_is_settled() {
     bench.verify_clean(&tray);
 }
 
+/// Imports hidden rows where Tray lists none of them, loses the results file and imports again, as many at a time as
+/// there are. What the second import made.
+fn import_hidden_twice(rows: &[Value], exit: i32) -> [usize; 3] {
+    let bench = Bench::new();
+    let tray = Tray::assuming(|behaviour| behaviour.hidden_listed = false);
+    let input = bench.customers("c.jsonl", rows);
+    let import = || {
+        let import = bench.import(&tray, &input);
+        import.args(["--settle", "20ms", "--concurrency", "64"])
+    };
+    import().expect(0);
+    let before = tray.holds();
+    std::fs::remove_file(bench.path("r.jsonl")).unwrap();
+    import().expect(exit);
+    if exit != 0 {
+        // what cannot be told is not sent by trying again either
+        import().arg("--retry-failed").expect(exit);
+    }
+    let after = tray.holds();
+    std::array::from_fn(|kind| after[kind] - before[kind])
+}
+
+#[test]
+fn a_lost_results_file_costs_one_hidden_authentication_at_most() {
+    let row = |n: usize| with(plain(&format!("c-{n}")), json!({ "hidden": true }));
+    let rows: Vec<_> = (0..80).map(row).collect();
+    assert_eq!(import_hidden_twice(&rows, 4), [0, 1, 0]);
+}
+
+#[test]
+fn hidden_authentications_are_known_by_the_slots_that_they_fill() {
+    let rows = synced_rows(20).into_iter();
+    let rows: Vec<_> = rows
+        .map(|row| with(row, json!({ "hidden": true })))
+        .collect();
+    assert_eq!(import_hidden_twice(&rows, 0), [0, 0, 0]);
+}
+
 #[test]
 fn a_listing_that_is_cut_off_proves_nothing() {
     let bench = Bench::new();

@@ -23,9 +23,9 @@ use tokio::time::{Instant, sleep};
 use tray_import::batch::plan::{Options, plan};
 use tray_import::cli::args::Cli;
 use tray_import::cli::load::{Listener, load};
-use tray_import::import::engine::{Engine, Parts, Settings};
-use tray_import::import::feed::{self, Item, Source};
-use tray_import::import::stop::Stop;
+use tray_import::import::context::Settings;
+use tray_import::import::executor::{Executor, Parts};
+use tray_import::import::row_source::{Item, RowSource};
 use tray_import::import::tally::Tally;
 use tray_import::issue::Issue;
 use tray_import::model::State;
@@ -34,6 +34,7 @@ use tray_import::results::journal::{AppendFile, Journal};
 use tray_import::sandbox::Limit;
 use tray_import::sandbox::limit::Limiter as ServerLimiter;
 use tray_import::secret::SecretText;
+use tray_import::stop::Stop;
 use tray_import::tray::client::{Client, Retries};
 use tray_import::tray::limiter::{Limiter, Pace};
 use tray_import::tray::transport::{Call, Request, Response, SendError, Transport};
@@ -141,7 +142,7 @@ fn import(count: usize, rate: f64, limit: Limit, latency: [u64; 2], sync: u64) -
     let index = Arc::new(loaded.check(true, &mut Nobody).ok().unwrap().index);
     let plan = Arc::new(plan(&index, |_| None, Options::default()));
     let items = all_at_once(
-        Source {
+        RowSource {
             path: input,
             format: None,
             fingerprint: loaded.fingerprint.clone().unwrap(),
@@ -177,7 +178,7 @@ fn import(count: usize, rate: f64, limit: Limit, latency: [u64; 2], sync: u64) -
         let limiter = Limiter::new(pace);
         let client = Client::new(Wire(Arc::clone(&far)), limiter, 64, retries, random);
         let tally = Arc::new(Tally::default());
-        let engine = Arc::new(Engine::new(Parts {
+        let executor = Arc::new(Executor::new(Parts {
             client: Arc::new(client),
             journal: Journal::start(SlowDisk(Duration::from_millis(sync))),
             master: SecretText::new("CANARY-master".to_owned()),
@@ -190,7 +191,7 @@ fn import(count: usize, rate: f64, limit: Limit, latency: [u64; 2], sync: u64) -
             stop: Arc::new(Stop::default()),
             now: || jiff::Timestamp::UNIX_EPOCH,
         }));
-        engine.run(items).await;
+        executor.run(items).await;
         assert_eq!(tally.in_state(State::Done), count as u64);
         far
     });
@@ -210,9 +211,9 @@ fn import(count: usize, rate: f64, limit: Limit, latency: [u64; 2], sync: u64) -
     }
 }
 
-/// The rows as the feed brings them, all of them before the clock starts: no thread then has a say in it.
-fn all_at_once(source: Source, count: usize) -> mpsc::Receiver<Item> {
-    let mut fed = feed::start(source, count);
+/// The rows as the row source brings them, all of them before the clock starts: no thread then has a say in it.
+fn all_at_once(source: RowSource, count: usize) -> mpsc::Receiver<Item> {
+    let mut fed = source.start(count);
     let (sender, items) = mpsc::channel(count);
     while let Some(item) = fed.blocking_recv() {
         sender.try_send(item).expect("room for every row");

@@ -47,8 +47,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use driver::{Outcome, play};
-use mutants::Mutation;
+use driver::{Outcome, play, play_with_write_error};
+use mutants::{Mutation, Shows};
 use stats::Stats;
 
 /// How many seeds CI tries.
@@ -151,16 +151,47 @@ fn the_same_seed_plays_the_same_way() {
     }
 }
 
+/// A run that cannot write ends within 5 s, whatever its rows are waiting for, and the next one goes on.
+#[test]
+fn a_write_error_at_any_point_ends_the_run() {
+    for seed in 0..40 {
+        for fails_at in 0.. {
+            let Outcome {
+                findings, stats, ..
+            } = play_with_write_error(seed, fails_at);
+            assert!(
+                findings.is_empty(),
+                "seed {seed}, write {fails_at}: {findings:#?}"
+            );
+            if stats.disks_full == 0 {
+                break;
+            }
+        }
+    }
+}
+
 #[test]
 fn faults_put_in_on_purpose_are_found() {
     for mutation in Mutation::ALL {
-        let seeds = FIRST..FIRST + SEEDS_FOR_A_MUTANT;
-        // anything at all, and then the worst: a thing there twice, or in the wrong hands
-        let worst = |finding: &str| {
-            finding.contains("made by the batch") || finding.contains("of the organisation")
+        // anything at all, and then what the mutation is bound to do sooner or later
+        let bound: fn(&str) -> bool = match mutation.shows() {
+            Shows::Twice => |finding| {
+                finding.contains("made by the batch") || finding.contains("of the organisation")
+            },
+            Shows::InResults => |finding| finding.contains("is `sent` after a run"),
+            Shows::Differently => {
+                let found = (FIRST..FIRST + SEEDS_FOR_A_MUTANT).find(|seed| {
+                    let play = || play_safely(*seed, Some(mutation), true).trace;
+                    play() != play()
+                });
+                let seed = found.unwrap_or_else(|| panic!("{mutation:?} was not found"));
+                println!("{mutation:?} is found after {} seeds", seed - FIRST + 1);
+                continue;
+            }
         };
-        for (what, counts) in [("found", (|_| true) as fn(&str) -> bool), ("caught", worst)] {
-            let (stats, found) = sweep(seeds.clone(), Some(mutation), counts);
+        for (what, counts) in [("found", (|_| true) as fn(&str) -> bool), ("caught", bound)] {
+            let seeds = FIRST..FIRST + SEEDS_FOR_A_MUTANT;
+            let (stats, found) = sweep(seeds, Some(mutation), counts);
             let Some((seed, findings)) = found else {
                 panic!("{mutation:?} was not {what} in {} seeds", stats.seeds);
             };

@@ -14,9 +14,9 @@ use serde_json::json;
 use tray_import::batch::plan::{Options, plan};
 use tray_import::cli::args::Cli;
 use tray_import::cli::load::{Listener, load};
-use tray_import::import::engine::{Engine, Parts, Settings};
-use tray_import::import::feed::{self, Source};
-use tray_import::import::stop::Stop;
+use tray_import::import::context::Settings;
+use tray_import::import::executor::{Executor, Parts};
+use tray_import::import::row_source::RowSource;
 use tray_import::import::tally::Tally;
 use tray_import::issue::Issue;
 use tray_import::model::State;
@@ -24,6 +24,7 @@ use tray_import::results::checksum::BatchTag;
 use tray_import::results::file::ResultsFile;
 use tray_import::results::journal::{AppendFile, Journal};
 use tray_import::secret::SecretText;
+use tray_import::stop::Stop;
 use tray_import::tray::client::{Client, Retries};
 use tray_import::tray::limiter::{Limiter, Pace};
 use tray_import::tray::transport::{Call, Request, Response, SendError, Transport};
@@ -126,20 +127,18 @@ async fn import(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>>
         Retries::default(),
         fastrand::Rng::with_seed(1),
     ));
-    let items = feed::start(
-        Source {
-            path: arguments.input.clone(),
-            format: None,
-            fingerprint: loaded.fingerprint.clone().unwrap_or_default(),
-            layout: Arc::clone(&loaded.layout),
-            catalog: Arc::clone(&loaded.catalog),
-            index: Arc::clone(&index),
-            plan: Arc::clone(&plan),
-        },
-        64,
-    );
+    let items = RowSource {
+        path: arguments.input.clone(),
+        format: None,
+        fingerprint: loaded.fingerprint.clone().unwrap_or_default(),
+        layout: Arc::clone(&loaded.layout),
+        catalog: Arc::clone(&loaded.catalog),
+        index: Arc::clone(&index),
+        plan: Arc::clone(&plan),
+    }
+    .start(64);
     let tally = Arc::new(Tally::default());
-    let engine = Arc::new(Engine::new(Parts {
+    let executor = Arc::new(Executor::new(Parts {
         client,
         journal: Journal::start(Unsynced(io::BufWriter::with_capacity(1 << 20, file), batch)),
         master: SecretText::new("a master token of nobody".to_owned()),
@@ -155,7 +154,7 @@ async fn import(arguments: &Arguments) -> Result<(), Box<dyn std::error::Error>>
         stop: Arc::new(Stop::default()),
         now: jiff::Timestamp::now,
     }));
-    engine.run(items).await;
+    executor.run(items).await;
     println!("{} rows done", tally.in_state(State::Done));
     Ok(())
 }

@@ -70,7 +70,7 @@ impl<T: Transport> Rollback<T> {
     ) -> Result<Option<Id>, Hitch> {
         let ours = rows.iter().any(|row| row.progress.is_ours(Step::User));
         for question in 0..=self.settings.asks {
-            let found = self.desk.users_of(name).await;
+            let found = self.tray.users_of(name).await;
             let mut found = found.map_err(|trouble| self.hitch(&trouble))?;
             match (found.pop(), found.is_empty()) {
                 (Some(id), true) if ours => {

@@ -7,18 +7,17 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::rollback::Rollback;
-use super::session::Session;
 use super::tally::Removed;
-use crate::import::ending::Ending;
-use crate::import::stop::Reason;
+use crate::import::error::StepError;
 use crate::model::{Id, RowError, Step};
-use crate::secret::Redactor;
+use crate::stop::Reason;
 use crate::tray::operations::{
     self as ops, REMOVE_AUTHENTICATION, REMOVE_EXTERNAL_USER, REMOVE_SOLUTION_INSTANCE,
     UPDATE_SOLUTION_INSTANCE,
 };
 use crate::tray::outcome::Trouble;
 use crate::tray::owned::Owned;
+use crate::tray::session::UserSession;
 use crate::tray::transport::Transport;
 
 /// Why something is not done.
@@ -33,7 +32,7 @@ pub enum Hitch {
 impl<T: Transport> Rollback<T> {
     pub(super) async fn remove_instance(
         &self,
-        session: &mut Session<'_, T>,
+        session: &UserSession<T>,
         id: &Id,
     ) -> Result<Removed, Hitch> {
         let text = id.to_string();
@@ -69,7 +68,7 @@ impl<T: Transport> Rollback<T> {
     /// `was_listed`: whether the first look at the end user showed it.
     pub(super) async fn remove_authentication(
         &self,
-        session: &mut Session<'_, T>,
+        session: &UserSession<T>,
         id: &Id,
         was_listed: bool,
     ) -> Result<Removed, Hitch> {
@@ -115,17 +114,17 @@ impl<T: Transport> Rollback<T> {
     }
 
     /// With the token that Tray takes, once that is known.
-    async fn send_removal(&self, session: &mut Session<'_, T>, id: &str) -> Result<(), Trouble> {
+    async fn send_removal(&self, session: &UserSession<T>, id: &str) -> Result<(), Trouble> {
         let variables = || ops::remove_authentication(id);
         let master_first = self.by_master.load(Ordering::Relaxed);
         let mut refused = None;
         for by_master in [master_first, !master_first] {
             let answer = if by_master {
                 // refused, it says nothing about the token as such
-                let desk = &self.desk;
-                let call = desk
-                    .client
-                    .call(&REMOVE_AUTHENTICATION, variables(), &desk.master);
+                let tray = &self.tray;
+                let call = tray
+                    .client()
+                    .call(&REMOVE_AUTHENTICATION, variables(), tray.master());
                 call.await.map(|_| ()).map_err(|failed| failed.trouble)
             } else {
                 let call = session.call(&REMOVE_AUTHENTICATION, variables);
@@ -151,7 +150,7 @@ impl<T: Transport> Rollback<T> {
     pub(super) async fn remove_user(&self, name: &str, id: &Id) -> Result<Removed, Hitch> {
         let text = id.to_string();
         let variables = ops::remove_external_user(&text);
-        match self.desk.as_master(&REMOVE_EXTERNAL_USER, variables).await {
+        match self.tray.call(&REMOVE_EXTERNAL_USER, variables).await {
             Ok(_) => Ok(Removed::Now),
             Err(trouble) => match self.user_is_gone(name, &text, &trouble).await? {
                 true => Ok(Removed::Before),
@@ -172,7 +171,7 @@ impl<T: Transport> Rollback<T> {
             if question > 0 {
                 self.pause(self.settings.settle).await?;
             }
-            let listed = self.desk.users_of(name).await;
+            let listed = self.tray.users_of(name).await;
             if listed
                 .map_err(|trouble| self.hitch(&trouble))?
                 .iter()
@@ -187,7 +186,7 @@ impl<T: Transport> Rollback<T> {
     /// What a new look at the end user shows of a thing; nothing only where a second look shows nothing either.
     async fn still_listed<F>(
         &self,
-        session: &mut Session<'_, T>,
+        session: &UserSession<T>,
         find: impl Fn(&Owned) -> Option<F>,
         trouble: &Trouble,
     ) -> Result<Option<F>, Hitch> {
@@ -197,7 +196,7 @@ impl<T: Transport> Rollback<T> {
                 self.pause(self.settings.settle).await?;
             }
             let owned = session
-                .owned()
+                .look()
                 .await
                 .map_err(|trouble| self.hitch(&trouble))?;
             if let Some(found) = find(&owned) {
@@ -214,7 +213,7 @@ impl<T: Transport> Rollback<T> {
     pub(super) async fn pause(&self, time: Duration) -> Result<(), Hitch> {
         tokio::select! {
             biased;
-            () = self.desk.stop.wait() => Err(Hitch::Stopped),
+            () = self.tray.stop().wait() => Err(Hitch::Stopped),
             () = tokio::time::sleep(time) => Ok(()),
         }
     }
@@ -228,14 +227,14 @@ impl<T: Transport> Rollback<T> {
     }
 
     pub(super) fn hitch(&self, trouble: &Trouble) -> Hitch {
-        let reasons = self.desk.stop.reasons();
+        let reasons = self.tray.stop().reasons();
         let of_token = |reason: &Reason| matches!(reason, Reason::TokenRefused(_));
         if reasons.iter().any(of_token) && matches!(trouble, Trouble::TokenRefused { .. }) {
             return Hitch::Stopped;
         }
-        match Ending::of_trouble(trouble, Step::User, &Redactor::default()) {
-            Ending::Failed(error) => Hitch::Failed(Box::new(error)),
-            Ending::Stopped | Ending::TakenBack => Hitch::Stopped,
+        match StepError::of_trouble(trouble, Step::User) {
+            StepError::Failed(error) => Hitch::Failed(Box::new(error)),
+            StepError::Stopped | StepError::NotDone => Hitch::Stopped,
         }
     }
 }

@@ -19,19 +19,19 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::removal::Hitch;
-use super::session::{Desk, Session};
 use super::share::{Account, Gone, Share, accounts, clear, has_open, open_step, take_back};
 use super::tally::{Kind, Note, Removed, Tally, kept};
-use crate::import::stop::Reason;
 use crate::model::{Id, Key, Step};
 use crate::results::facts::Facts;
 use crate::results::journal::Journal;
 use crate::results::line::write_line;
 use crate::results::rows::KnownRow;
 use crate::results::users::EndUser;
+use crate::stop::Reason;
 use crate::tray::operations::{self as ops, REMOVE_AUTHENTICATION};
 use crate::tray::outcome::Trouble;
 use crate::tray::owned::Owned;
+use crate::tray::session::{Organisation, UserSession};
 use crate::tray::transport::Transport;
 
 /// How the run was asked to go.
@@ -45,7 +45,7 @@ pub struct Settings {
 
 /// A run of the rollback.
 pub struct Rollback<T> {
-    pub(super) desk: Desk<T>,
+    pub(super) tray: Organisation<T>,
     journal: Journal,
     pub(super) settings: Settings,
     now: fn() -> Timestamp,
@@ -64,7 +64,7 @@ const FRESH: Duration = Duration::from_secs(10);
 pub(super) struct Visit<'r, T> {
     pub(super) name: &'r str,
     pub(super) user_id: Id,
-    pub(super) session: Session<'r, T>,
+    pub(super) session: UserSession<T>,
     pub(super) rows: Vec<KnownRow>,
     pub(super) owned: Owned,
     pub(super) looked: Instant,
@@ -81,13 +81,13 @@ pub(super) struct Visit<'r, T> {
 impl<T: Transport> Rollback<T> {
     /// A run that has not begun.
     pub fn new(
-        desk: Desk<T>,
+        tray: Organisation<T>,
         journal: Journal,
         settings: Settings,
         now: fn() -> Timestamp,
     ) -> Rollback<T> {
         Rollback {
-            desk,
+            tray,
             journal,
             settings,
             now,
@@ -98,8 +98,8 @@ impl<T: Transport> Rollback<T> {
     }
 
     /// Where calls go.
-    pub fn desk(&self) -> &Desk<T> {
-        &self.desk
+    pub fn tray(&self) -> &Organisation<T> {
+        &self.tray
     }
 
     /// Takes back what the batch made for one end user.
@@ -145,7 +145,7 @@ impl<T: Transport> Rollback<T> {
         let taken_back = rows.iter().filter(known).map(|row| row.key).collect();
         let mut visit = Visit {
             name,
-            session: self.desk.session(user_id.to_string()),
+            session: self.tray.session(user_id.to_string()),
             share: Share::of(&rows),
             user_id,
             rows,
@@ -156,7 +156,7 @@ impl<T: Transport> Rollback<T> {
             counted: HashSet::new(),
             stands: false,
         };
-        match visit.session.owned().await {
+        match visit.session.look().await {
             Ok(owned) => visit.owned = owned,
             Err(trouble @ (Trouble::Refused(_) | Trouble::TokenRefused { .. })) => {
                 let user_id = visit.user_id.to_string();
@@ -183,7 +183,7 @@ impl<T: Transport> Rollback<T> {
         visit.share = Share::of(&visit.rows);
         for id in visit.share.instances.clone() {
             self.go_on()?;
-            let removed = self.remove_instance(&mut visit.session, &id).await;
+            let removed = self.remove_instance(&visit.session, &id).await;
             self.took(visit, Kind::Instance, id, removed)?;
         }
         for id in visit.share.authentications.clone() {
@@ -216,7 +216,7 @@ impl<T: Transport> Rollback<T> {
             }
             let listed = visit.owned.authentications.iter().any(|a| a.id == text);
             let removed = self
-                .remove_authentication(&mut visit.session, &id, listed)
+                .remove_authentication(&visit.session, &id, listed)
                 .await;
             self.took(visit, Kind::Authentication, id, removed)?;
         }
@@ -286,7 +286,7 @@ impl<T: Transport> Rollback<T> {
             );
         }
         if let Err(error) = self.journal.write(lines).await {
-            self.desk.stop.because(Reason::Failed(error.to_string()));
+            self.tray.stop().because(Reason::Failed(error.to_string()));
             return Err(Hitch::Stopped);
         }
         Ok(())
@@ -298,10 +298,10 @@ impl<T: Transport> Rollback<T> {
         for id in &visit.share.authentications {
             self.go_on()?;
             let variables = ops::remove_authentication(&id.to_string());
-            let desk = &self.desk;
-            let call = desk
-                .client
-                .call(&REMOVE_AUTHENTICATION, variables, &desk.master);
+            let tray = &self.tray;
+            let call = tray
+                .client()
+                .call(&REMOVE_AUTHENTICATION, variables, tray.master());
             if let Err(failed) = call.await {
                 tracing::debug!(authentication_id = %id, trouble = ?failed.trouble, "of an end user who is gone");
             }
@@ -368,7 +368,7 @@ impl<T: Transport> Rollback<T> {
     }
 
     pub(super) async fn look(&self, visit: &mut Visit<'_, T>) -> Result<(), Hitch> {
-        let owned = visit.session.owned().await;
+        let owned = visit.session.look().await;
         visit.owned = owned.map_err(|trouble| self.hitch(&trouble))?;
         visit.looked = Instant::now();
         Ok(())
@@ -376,7 +376,7 @@ impl<T: Transport> Rollback<T> {
 
     /// A run that stops begins nothing more.
     fn go_on(&self) -> Result<(), Hitch> {
-        match self.desk.stop.is_set() {
+        match self.tray.stop().is_set() {
             true => Err(Hitch::Stopped),
             false => Ok(()),
         }

@@ -7,21 +7,20 @@ use std::time::Duration;
 
 use super::compare::{Compared, Expected};
 use super::difference::{Difference, Doubt};
-use super::session::{Desk, Session};
-use crate::import::ending::Ending;
-use crate::import::stop::{Reason, Stop};
+use crate::import::error::StepError;
 use crate::model::{DigestMap, Step};
 use crate::results::facts::{Checker, RowFacts};
 use crate::results::users::EndUser;
-use crate::secret::Redactor;
+use crate::stop::{Reason, Stop};
 use crate::tray::client::Client;
 use crate::tray::operations::{self as ops, UPDATE_SOLUTION_INSTANCE};
 use crate::tray::outcome::Trouble;
+use crate::tray::session::{Organisation, UserSession};
 use crate::tray::transport::Transport;
 
 /// A verification under way.
 pub struct Verify<T> {
-    desk: Desk<T>,
+    tray: Organisation<T>,
     facts: DigestMap<RowFacts>,
     checker: Checker,
     /// The wait before a difference is looked at once more: a listing may lag behind.
@@ -64,10 +63,10 @@ pub struct Unchecked {
 
 impl<T: Transport> Verify<T> {
     /// A verification that has not begun.
-    pub fn new(desk: Desk<T>, facts: DigestMap<RowFacts>, settle: Duration) -> Verify<T> {
+    pub fn new(tray: Organisation<T>, facts: DigestMap<RowFacts>, settle: Duration) -> Verify<T> {
         Verify {
-            checker: Checker::new(&desk.master),
-            desk,
+            checker: Checker::new(tray.master()),
+            tray,
             facts,
             settle,
             tally: Arc::default(),
@@ -76,15 +75,15 @@ impl<T: Transport> Verify<T> {
 
     /// What it calls with, and what stops it.
     pub fn calls(&self) -> (Arc<Client<T>>, Arc<Stop>) {
-        (Arc::clone(&self.desk.client), Arc::clone(&self.desk.stop))
+        (Arc::clone(self.tray.client()), Arc::clone(self.tray.stop()))
     }
 
     /// Compares one end user. A run that is to stop leaves them out.
     pub async fn end_user(&self, user: &EndUser) {
         let expected = Expected::new(user, &self.facts);
         if let Some(id) = expected.user_id() {
-            let mut session = self.desk.session(id);
-            match self.compare(user, &expected, &mut session).await {
+            let session = self.tray.session(id);
+            match self.compare(user, &expected, &session).await {
                 Ok(Some(compared)) => {
                     let rows = user.rows.iter();
                     let begun = rows.filter(|row| row.progress.user_id.is_some()).count();
@@ -111,7 +110,7 @@ impl<T: Transport> Verify<T> {
         &self,
         user: &EndUser,
         expected: &Expected<'_>,
-        session: &mut Session<'_, T>,
+        session: &UserSession<T>,
     ) -> Result<Option<Compared>, Trouble> {
         let compared = self.look(user, expected, session).await?;
         if compared.lists_hidden {
@@ -124,7 +123,7 @@ impl<T: Transport> Verify<T> {
         }
         tokio::select! {
             biased;
-            () = self.desk.stop.wait() => return Ok(None),
+            () = self.tray.stop().wait() => return Ok(None),
             () = tokio::time::sleep(self.settle) => {}
         }
         self.look(user, expected, session).await.map(Some)
@@ -134,10 +133,10 @@ impl<T: Transport> Verify<T> {
         &self,
         user: &EndUser,
         expected: &Expected<'_>,
-        session: &mut Session<'_, T>,
+        session: &UserSession<T>,
     ) -> Result<Compared, Trouble> {
         let id = session.user_id().to_owned();
-        let looked = session.owned().await;
+        let looked = session.look().await;
         match &looked {
             Ok(owned) if !expected.nothing_left(owned) => {
                 return Ok(expected.compare(owned, &self.checker));
@@ -146,7 +145,7 @@ impl<T: Transport> Verify<T> {
             Ok(_) | Err(Trouble::Refused(_)) => {}
             Err(trouble) => return Err(trouble.clone()),
         }
-        let listed = self.desk.users_of(&user.external_user_id).await?;
+        let listed = self.tray.users_of(&user.external_user_id).await?;
         if !listed.contains(&id) {
             return Ok(Compared {
                 differences: vec![expected.user_missing(&id, &listed)],
@@ -161,7 +160,7 @@ impl<T: Transport> Verify<T> {
     /// # Errors
     /// What Tray says against it, in words.
     pub async fn enable(&self, user_id: &str, instance_id: &str) -> Result<(), String> {
-        let mut session = self.desk.session(user_id);
+        let session = self.tray.session(user_id);
         let answer = session
             .call(&UPDATE_SOLUTION_INSTANCE, || ops::enable(instance_id))
             .await;
@@ -174,7 +173,7 @@ impl<T: Transport> Verify<T> {
     }
 
     fn master_is_refused(&self) -> bool {
-        let reasons = self.desk.stop.reasons();
+        let reasons = self.tray.stop().reasons();
         reasons
             .iter()
             .any(|reason| matches!(reason, Reason::TokenRefused(_)))
@@ -182,9 +181,9 @@ impl<T: Transport> Verify<T> {
 }
 
 fn message(trouble: &Trouble) -> String {
-    match Ending::of_trouble(trouble, Step::User, &Redactor::default()) {
-        Ending::Failed(error) => error.message,
-        Ending::Stopped | Ending::TakenBack => "the run was stopped".to_owned(),
+    match StepError::of_trouble(trouble, Step::User) {
+        StepError::Failed(error) => error.message,
+        StepError::Stopped | StepError::NotDone => "the run was stopped".to_owned(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::import::stop::{Reason, Stop};
+use crate::stop::{Reason, Stop};
 
 /// Visits each of `units` (end users, as a rule), `at_once` of them at a time, in their order. The pace of calls is
 /// the client's affair. When the run is to stop, no visit begins any more; those under way come to the end that

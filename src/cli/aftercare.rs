@@ -9,15 +9,15 @@ use super::args::{Calls, Shared};
 use super::exit::Failure;
 use super::rehearsal::ENDPOINT;
 use super::{interrupt, settings};
-use crate::aftercare::session::Desk;
-use crate::import::stop::Stop;
 use crate::results::file::{self, FileError, Held, ResultsFile};
 use crate::results::header::Header;
 use crate::results::replay::Replay;
 use crate::results::users::{EndUser, end_users};
 use crate::secret::SecretText;
+use crate::stop::Stop;
 use crate::tray::client::Client;
 use crate::tray::http::{Endpoints, Http};
+use crate::tray::session::Organisation;
 
 /// A batch as its results have it.
 pub struct Batch {
@@ -100,16 +100,12 @@ impl Access {
     ///
     /// # Errors
     /// There is no master token, or TLS cannot be set up.
-    pub fn desk(&self, calls: &Calls) -> Result<Desk<Http>, Failure> {
+    pub fn organisation(&self, calls: &Calls) -> Result<Organisation<Http>, Failure> {
         let master = self.master()?.clone();
         let client: Client<Http> = settings::client(&self.endpoints, calls)?;
         let stop = Arc::new(Stop::default());
         interrupt::hand_to(&stop);
-        Ok(Desk {
-            client: Arc::new(client),
-            master,
-            stop,
-        })
+        Ok(Organisation::new(Arc::new(client), master, stop))
     }
 }
 

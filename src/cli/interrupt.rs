@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::exit::Exit;
 use super::printer::Printer;
 use crate::files::remove_unfinished;
-use crate::import::stop::{Reason, Stop};
+use crate::stop::{Reason, Stop};
 
 static RUNNING: Mutex<Option<Arc<Stop>>> = Mutex::new(None);
 

@@ -8,7 +8,7 @@ use super::args::Shared;
 use super::exit::Failure;
 use super::settings;
 use crate::catalog::Catalog;
-use crate::import::feed::WorkRow;
+use crate::import::row::WorkRow;
 use crate::model::{Progress, Step};
 use crate::sandbox::model::{
     AuthValue, Authentication, ConfigValue, Instance, Model, Secret, User,

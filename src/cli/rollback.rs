@@ -18,11 +18,11 @@ use crate::aftercare::rollback::{Rollback, Settings};
 use crate::aftercare::share::has_open;
 use crate::aftercare::tally::{Note, Tally, kept};
 use crate::aftercare::walk::walk;
-use crate::import::engine;
-use crate::import::stop::Reason;
+use crate::import::context;
 use crate::report::summary::{Summary, duration, thousands};
 use crate::results::file::ResultsFile;
 use crate::results::journal::Journal;
+use crate::stop::Reason;
 
 /// Runs the command.
 ///
@@ -166,14 +166,14 @@ impl Command<'_> {
         file: ResultsFile,
         plan: &Plan,
     ) -> Result<Exit, Failure> {
-        let desk = access.desk(&self.args.calls)?;
-        let (client, stop) = (Arc::clone(&desk.client), Arc::clone(&desk.stop));
+        let tray = access.organisation(&self.args.calls)?;
+        let (client, stop) = (Arc::clone(tray.client()), Arc::clone(tray.stop()));
         let settings = Settings {
             settle: self.args.settle,
-            asks: engine::Settings::default().asks,
+            asks: context::Settings::default().asks,
         };
         let journal = Journal::start(file);
-        let rollback = Arc::new(Rollback::new(desk, journal, settings, jiff::Timestamp::now));
+        let rollback = Arc::new(Rollback::new(tray, journal, settings, jiff::Timestamp::now));
         let tally = Arc::clone(&rollback.tally);
         // what others show of Tray helps with these
         batch.users.sort_by_key(|user| has_open(&user.rows));

@@ -1,140 +1,123 @@
-//! The rows of one instance: gathered as they arrive, and brought to their end together.
+//! The rows of one instance: collected as they arrive, and brought to their end together.
+//!
+//! An instance needs all its authentications, and it is created once. So it is a barrier: each row of the group
+//! goes as far as it can by itself, in its own task, and hands itself in; whichever comes last goes on for all of
+//! them. Rows without work in this run are handed in too (the row source passes them by), so that the group is
+//! complete when as many have come as the index says there are. Nobody waits at the barrier: a row that is handed
+//! in keeps no task and no permit, and a group that does not become complete is simply left for another run.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
+use parking_lot::Mutex;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::ending::Ending;
-use super::engine::{Engine, Run};
-use super::feed::Placement;
-use super::instance::{user_id_of, wanted};
-use super::slots::{differing, leave_alone};
-use crate::model::{Id, State, Step};
+use super::context::Context;
+use super::error::StepError;
+use super::row::RowInFlight;
+use super::steps::instance::{Existing, instance, settle_open};
+use crate::batch::Index;
+use crate::model::{Progress, State, Step};
 use crate::tray::transport::Transport;
 
-/// The rows of one instance, as they arrive.
-pub struct Gathering {
-    /// The group's number.
-    pub group: u32,
-    /// Those that have arrived.
-    pub members: Vec<Member>,
-}
-
 /// A row of an instance, when it has gone as far as it can by itself.
-pub enum Member {
-    /// Its authentication exists: the row, and where it goes.
-    Ready(Box<(Run, Placement)>),
-    /// Was done before this run.
-    Done {
-        /// The instance that it is part of, and whether this batch made it.
-        instance: Option<(String, bool)>,
-    },
-    /// Failed, in this run or before.
-    Failed {
-        /// The row's number.
-        row: u64,
-    },
+pub(super) enum Member {
+    /// Its authentication exists.
+    Ready(Box<RowInFlight>),
+    /// Was done before this run, as part of this instance.
+    Done(Option<Existing>),
+    /// The row of this number failed, in this run or before.
+    Failed(u64),
     /// Not brought to its end in this run.
     Unfinished,
 }
 
-impl<T: Transport> Engine<T> {
-    /// Brings a group on which every row has arrived to its end: held, left for another run, or imported.
-    pub(super) async fn complete(
-        self: &Arc<Self>,
-        gathering: Gathering,
-        place: Option<OwnedSemaphorePermit>,
-    ) {
-        let group = self.index.groups[gathering.group as usize];
-        let blocked_by = self.index.blocked_by(gathering.group);
-        let mut why = blocked_by.map(|row| format!("row {row} of the same instance is invalid"));
-        let (mut runs, mut placements) = (Vec::new(), Vec::new());
-        let mut known_instance = None;
-        let mut unfinished = false;
-        for member in gathering.members {
-            match member {
-                Member::Ready(ready) => {
-                    let (run, placement) = *ready;
-                    runs.push(run);
-                    placements.push(placement);
-                }
-                Member::Failed { row } => {
-                    why.get_or_insert_with(|| format!("row {row} of the same instance failed"));
-                }
-                Member::Unfinished => unfinished = true,
-                Member::Done { instance } => known_instance = instance,
+impl Member {
+    /// A row without work in this run, by what the results know of it.
+    pub(super) fn passed(number: u64, known: Option<&Progress>) -> Member {
+        match known {
+            Some(progress) if progress.state == State::Failed => Member::Failed(number),
+            Some(progress) if progress.state == State::Done => {
+                Member::Done(progress.instance_id.as_ref().map(|id| Existing {
+                    id: id.to_string(),
+                    ours: progress.created.has(Step::Instance),
+                    enabled: false,
+                    fresh: true,
+                }))
             }
-        }
-        self.tell_of_instance(&mut runs, &placements);
-        if let Some(why) = why {
-            match self.settle_before_holding(&mut runs, &placements).await {
-                Ok(()) => self.hold(&mut runs, &why).await,
-                Err(ending) => {
-                    for run in &mut runs {
-                        self.end_badly(run, ending.clone()).await;
-                    }
-                }
-            }
-        } else if !unfinished && !runs.is_empty() {
-            let wanted = wanted(&runs, &placements);
-            let outcome = self
-                .instance_and_enable(&mut runs, &wanted, known_instance, group.enabled(), place)
-                .await;
-            match outcome {
-                Ok(()) => runs.iter().for_each(|_| self.ended()),
-                Err(ending) => {
-                    for run in &mut runs {
-                        self.end_badly(run, ending.clone()).await;
-                    }
-                }
-            }
-        }
-        for run in &runs {
-            self.users.row_ended(run.user);
+            _ => Member::Unfinished,
         }
     }
+}
 
-    /// A creation that an earlier run left open is settled first: `held` would forget that it may have
-    /// happened, and whose the instance is.
-    async fn settle_before_holding(
-        &self,
-        runs: &mut [Run],
-        placements: &[Placement],
-    ) -> Result<(), Ending> {
-        let open = |run: &Run| run.progress.is_open(Step::Instance);
-        let Some(first) = runs.iter().find(|run| open(run)) else {
-            return Ok(());
-        };
-        let cell = self.users.cell(first.user);
-        let user_id = user_id_of(first);
-        let wanted = wanted(runs, placements);
-        let settled = self.settle_instance(runs, &wanted, &cell, &user_id);
-        let Some(found) = settled.await? else {
-            return Ok(());
-        };
-        leave_alone(runs, &differing(&found, &wanted));
-        // those that were sent together; others are no part of the instance yet
-        for run in runs.iter_mut().filter(|run| open(run)) {
-            run.progress.instance_id = Some(Id::new(&found.id));
-            run.progress.enabled = Some(found.enabled);
-            if run.progress.is_ours(Step::Instance) {
-                run.progress.created.add(Step::Instance);
-            } else {
-                run.progress.adopted.add(Step::Instance);
-            }
-        }
-        Ok(())
-    }
+/// Groups of which not every row has arrived, by number.
+#[derive(Default)]
+pub(super) struct PendingGroups {
+    groups: Mutex<HashMap<u32, Vec<Member>>>,
+}
 
-    async fn hold(&self, runs: &mut [Run], why: &str) {
-        for run in runs.iter_mut() {
-            run.progress.enter(State::Held, run.progress.last_done());
-            run.progress.why = Some(why.into());
-            tracing::warn!(row = run.row, "row held: {why}");
+impl PendingGroups {
+    /// Adds a row; hands the group out when it is complete.
+    pub(super) fn add(&self, index: &Index, group: u32, member: Member) -> Option<Vec<Member>> {
+        let size = index.groups[group as usize].size() as usize;
+        let mut groups = self.groups.lock();
+        let members = groups
+            .entry(group)
+            .or_insert_with(|| Vec::with_capacity(size));
+        members.push(member);
+        if members.len() < size {
+            return None;
         }
-        let mut all: Vec<&mut Run> = runs.iter_mut().collect();
-        if !all.is_empty() && self.record(&mut all).await.is_ok() {
-            runs.iter().for_each(|_| self.ended());
+        groups.remove(&group)
+    }
+}
+
+/// Brings a complete group to its end: held, left for another run, or imported.
+pub(super) async fn complete<T: Transport>(
+    ctx: &Context<T>,
+    index: &Index,
+    group: u32,
+    members: Vec<Member>,
+    permit: Option<OwnedSemaphorePermit>,
+) {
+    let blocked_by = index.blocked_by(group);
+    let mut why = blocked_by.map(|row| format!("row {row} of the same instance is invalid"));
+    let (mut rows, mut known, mut unfinished) = (Vec::new(), None, false);
+    for member in members {
+        match member {
+            Member::Ready(row) => rows.push(*row),
+            Member::Done(instance) => known = instance,
+            Member::Failed(row) => {
+                why.get_or_insert_with(|| format!("row {row} of the same instance failed"));
+            }
+            Member::Unfinished => unfinished = true,
         }
     }
+    if !rows.is_empty() && (why.is_some() || !unfinished) {
+        let enable = index.groups[group as usize].enabled();
+        let outcome = match why {
+            Some(why) => hold(ctx, &mut rows, &why).await,
+            None => instance(ctx, &mut rows, known, enable, permit).await,
+        };
+        match outcome {
+            Ok(()) => rows.iter().for_each(|_| ctx.row_ended()),
+            Err(error) => ctx.record_error(&mut rows, &error).await,
+        }
+    }
+    for row in &rows {
+        ctx.users.row_ended(&row.user);
+    }
+}
+
+async fn hold<T: Transport>(
+    ctx: &Context<T>,
+    rows: &mut [RowInFlight],
+    why: &str,
+) -> Result<(), StepError> {
+    settle_open(ctx, rows).await?;
+    for row in rows.iter_mut() {
+        row.progress.enter(State::Held, row.progress.last_done());
+        row.progress.why = Some(why.into());
+        tracing::warn!(row = row.row, "row blocked: {why}");
+    }
+    ctx.record(rows).await
 }

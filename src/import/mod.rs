@@ -4,37 +4,24 @@
 //! user ─▶ token ─▶ authentication ─▶ [all of the group] ─▶ instance ─▶ (pause) ─▶ enable
 //! ```
 //!
-//! # Invariants
+//! What each file uses stands above it, and nothing that stands below:
 //!
-//! 1. No creating call leaves before a `sent` line of its row is on disk.
-//! 2. No step begins before the outcome of the one it builds on is on disk.
-//! 3. A creation is sent only when it is known not to have been done: because nothing of its kind was ever
-//!    sent, because Tray refused it, or because Tray was asked and has nothing of the kind
-//!    ([`settle`]).
-//! 4. What Tray has already is adopted: everything that an end user who was not created by this very run
-//!    owns is looked at once before anything is created for them ([`adopt`]).
-//! 5. The engine reaches network, disk, clock and randomness only through [`crate::tray::client::Client`],
-//!    [`crate::results::journal::Journal`], tokio's clock and the generator it is given: so a simulation
-//!    can drive it through any fault.
-//!
-//! [`engine`] runs the pool, [`feed`] brings the rows; [`user`], [`authentication`], [`group`] and [`instance`] are the
-//! steps; [`settle`], [`adopt`] and [`slots`] find out and respect what exists; [`users`] remembers end users,
-//! [`calls`] has their tokens, [`recording`] writes everything down, with what [`telling`] tells `verify`, [`tally`]
-//! counts.
+//! * [`error`]: why a row goes no further; [`tally`]: counts.
+//! * `row`, `users`, `hidden`: what is known of a row in flight, of its end user, of hidden authentications.
+//! * [`context`]: what a run has, and the only way to its journal.
+//! * `create_once`: the only function that sends a creation, with the invariants that it keeps.
+//! * `steps`: what is created: an end user, an authentication, an instance.
+//! * `group`: the rows of one instance, and the barrier before it.
+//! * [`row_source`]: pass two over the input; [`executor`]: its rows, their tasks, their end.
 
-pub mod adopt;
-pub mod authentication;
-pub mod calls;
-pub mod ending;
-pub mod engine;
-pub mod feed;
-pub mod group;
-pub mod instance;
-pub mod recording;
-pub mod settle;
-pub mod slots;
-pub mod stop;
+pub mod context;
+mod create_once;
+pub mod error;
+pub mod executor;
+mod group;
+mod hidden;
+pub mod row;
+pub mod row_source;
+mod steps;
 pub mod tally;
-pub mod telling;
-pub mod user;
-pub mod users;
+mod users;

@@ -22,7 +22,6 @@ pub struct Page<N> {
 }
 
 /// The name until its users page through [`super::paginate`].
-pub(crate) use Page as Connection;
 
 #[derive(Debug, Deserialize)]
 struct Edge<N> {
@@ -45,12 +44,6 @@ impl<N> Page<N> {
     pub fn cursor(&self) -> Option<&str> {
         let cursor = self.page_info.end_cursor.as_deref();
         cursor.filter(|cursor| !cursor.is_empty())
-    }
-
-    /// Where the next page starts, if there is one and Tray says where.
-    pub fn next(&self) -> Option<String> {
-        let cursor = self.cursor().filter(|_| self.has_more());
-        cursor.map(str::to_owned)
     }
 
     pub fn nodes(self) -> impl Iterator<Item = N> {

@@ -106,9 +106,6 @@ pub struct Permit<'c> {
     _permit: Option<SemaphorePermit<'c>>,
 }
 
-/// The name until its users say permit.
-pub use Permit as Slot;
-
 /// A call that ended without a result, after its retries.
 #[derive(Clone, Debug)]
 pub struct Failed {

@@ -12,6 +12,7 @@
 //! * `paginate`: every list, read to its end or not at all.
 //! * `owned`: what one end user owns, in as few calls as can be.
 //! * `redaction`: no secret of ours in what a server says.
+//! * `session`: calls with the organisation's token and with an end user's.
 //! * `platform`: what the platform API publishes: connectors and service environments.
 //! * `preflight`: what is asked before anything is created.
 
@@ -26,4 +27,5 @@ pub(crate) mod paginate;
 pub(crate) mod platform;
 pub(crate) mod preflight;
 mod redaction;
+pub(crate) mod session;
 pub mod transport;

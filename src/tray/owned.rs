@@ -67,11 +67,6 @@ impl Reading {
     }
 }
 
-/// More of a list, and no way to it.
-pub fn cannot_be_paged() -> Trouble {
-    Trouble::Refused("the list of instances cannot be paged".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -21,6 +21,10 @@ pub(crate) struct Disk {
     pub(crate) ever: Vec<u8>,
     /// Bytes until the disk is full, where it is going to be.
     pub(crate) room: Option<usize>,
+    /// Writes until one fails, where one is going to.
+    pub(crate) fails_in: Option<u64>,
+    /// Writes so far.
+    pub(crate) writes: u64,
 }
 
 /// The results file as the tool sees it.
@@ -63,11 +67,13 @@ impl AppendFile for SimFile {
         tokio::time::sleep(takes).await;
         {
             let mut world = self.sim.world();
-            if world.disk.room.is_some_and(|room| bytes.len() > room) {
-                let kept = world.disk.room.unwrap_or_default();
+            world.disk.writes += 1;
+            if world.disk.is_full(bytes.len()) {
+                let kept = world.disk.room.unwrap_or(bytes.len());
                 let kept = world.rng.usize(0..=kept);
                 world.disk.keep(kept);
                 world.disk.room = Some(0);
+                world.write_failed = Some(world.now());
                 world.stats.disks_full += 1;
                 world.note(|| "the disk is full".to_owned());
                 return Err(io::Error::new(io::ErrorKind::StorageFull, "no space left"));
@@ -84,6 +90,12 @@ impl AppendFile for SimFile {
 }
 
 impl Disk {
+    fn is_full(&mut self, bytes: usize) -> bool {
+        let fails = self.fails_in == Some(0);
+        self.fails_in = self.fails_in.map(|left| left.saturating_sub(1));
+        fails || self.room.is_some_and(|room| bytes > room)
+    }
+
     /// So many of the bytes under way are safe; the others are gone.
     pub(crate) fn keep(&mut self, bytes: usize) {
         self.durable.extend(self.under_way.drain(..bytes));

@@ -6,8 +6,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use jiff::Timestamp;
 use tray_import::batch::plan::plan;
-use tray_import::import::engine::{Engine, Parts};
-use tray_import::import::stop::{Reason, Stop};
+use tray_import::import::executor::{Executor, Parts};
 use tray_import::import::tally::Tally;
 use tray_import::model::{State, Step};
 use tray_import::results::header::{Header, VERSION};
@@ -18,6 +17,7 @@ use tray_import::results::users::seen_users;
 use tray_import::sandbox::Model;
 use tray_import::sandbox::limit::Limiter as ServerLimiter;
 use tray_import::secret::SecretText;
+use tray_import::stop::{Reason, Stop};
 use tray_import::tray::client::Client;
 use tray_import::tray::limiter::Limiter;
 
@@ -53,6 +53,20 @@ enum End {
 
 /// Plays the scenario of a seed.
 pub(crate) fn play(seed: u64, mutation: Option<Mutation>, traced: bool) -> Outcome {
+    play_with(seed, mutation, traced, None)
+}
+
+/// The same, but with one disturbed run alone, in which this write fails (counted from 0) and nothing else.
+pub(crate) fn play_with_write_error(seed: u64, fails_at: u64) -> Outcome {
+    play_with(seed, None, false, Some(fails_at))
+}
+
+fn play_with(
+    seed: u64,
+    mutation: Option<Mutation>,
+    traced: bool,
+    fails_at: Option<u64>,
+) -> Outcome {
     let mut rng = Rng::with_seed(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let scenario = Scenario::draw(&mut rng);
     let behaviour = scenario.behaviour.clone();
@@ -70,7 +84,10 @@ pub(crate) fn play(seed: u64, mutation: Option<Mutation>, traced: bool) -> Outco
         lost: false,
         findings: Vec::new(),
     };
-    player.play();
+    match fails_at {
+        Some(fails_at) => player.play_with_write_error(fails_at),
+        None => player.play(),
+    }
     let findings = player.findings;
     let sim = Arc::into_inner(sim).expect("every run of the tool is over");
     let mut world = sim.into_world();
@@ -97,6 +114,16 @@ pub(crate) struct Player<'s> {
 }
 
 impl Player<'_> {
+    fn play_with_write_error(&mut self, fails_at: u64) {
+        let plan = self.undisturbed(0);
+        self.sim.world().tray.rates = self.scenario.rates.clone();
+        self.sim.world().disk.fails_in = Some(fails_at);
+        self.run(&plan);
+        if self.findings.is_empty() {
+            self.finish(LAST);
+        }
+    }
+
     fn play(&mut self) {
         let runs = self.scenario.disturbed_runs;
         for number in 0..runs {
@@ -107,16 +134,20 @@ impl Player<'_> {
             }
             self.between();
         }
-        // the last run: everything is in the input, and nothing goes wrong any more
+        self.finish(runs.max(LAST));
+    }
+
+    /// The last run: everything is in the input, and nothing goes wrong any more.
+    fn finish(&mut self, number: u32) {
         self.sim.world().tray.rates.share = 0.0;
-        let plan = self.undisturbed(runs.max(LAST));
+        let plan = self.undisturbed(number);
         self.run(&plan);
         // An `authorize` that a dead tool sent may be executed this late, and where it ends earlier tokens, it
         // ends the present tool's as well. The tool renews a refused token once and then gives the row up, to
         // be tried again; nothing is lost, and after a while nothing is under way any more.
         if self.scenario.behaviour.authorize_invalidates_earlier && self.any_unauthorized() {
             self.sim.world().pass(self.scenario.calm());
-            let plan = self.undisturbed(runs.max(LAST) + 1);
+            let plan = self.undisturbed(number + 1);
             self.run(&plan);
         }
         self.sim.world().pass(Duration::from_secs(3600));
@@ -166,7 +197,10 @@ impl Player<'_> {
                 Limiter::new(run.pace),
                 run.concurrency,
                 run.retries,
-                Rng::with_seed(run.client_seed),
+                match self.mutation {
+                    Some(Mutation::OwnDice) => Rng::new(),
+                    _ => Rng::with_seed(run.client_seed),
+                },
             )),
             journal,
             master: SecretText::new(MASTER.to_owned()),
@@ -184,11 +218,11 @@ impl Player<'_> {
             let unsynced = self.mutation == Some(Mutation::NoSync);
             let file = SimFile::new(Arc::clone(self.sim), unsynced);
             let journal = Journal::start(MutantFile::new(file, self.mutation));
-            let engine = Arc::new(Engine::new(parts_of(journal)));
+            let executor = Arc::new(Executor::new(parts_of(journal)));
             let end = tokio::select! {
                 biased;
                 () = self.sim.crashed() => End::Crashed,
-                () = engine.run(items) => End::Returned,
+                () = executor.run(items) => End::Returned,
                 () = tokio::time::sleep(Duration::from_secs(30 * 24 * 3600)) => End::Stuck,
             };
             self.sim.world().end();
@@ -200,6 +234,7 @@ impl Player<'_> {
 
     fn ended(&mut self, end: End, stop: &Stop, tally: &Tally, whole: u64) {
         let interrupted = stop.reasons().contains(&Reason::Interrupted);
+        let mut gave_up = false;
         let disk_full = {
             let mut world = self.sim.world();
             let world = &mut *world;
@@ -221,11 +256,24 @@ impl Player<'_> {
                 }
                 End::Returned => {
                     world.stats.stops += u64::from(interrupted);
+                    let since = |at: Option<Duration>| at.map(|at| world.now() - at);
+                    let waited = since(world.stopped).filter(|_| interrupted);
+                    gave_up = waited.is_some_and(|waited| waited >= Duration::from_secs(10));
+                    for (what, waited, most) in [
+                        ("Ctrl-C", waited, 10_100),
+                        ("a write error", since(world.write_failed), 5_000),
+                    ] {
+                        if let Some(waited) = waited.filter(|w| w.as_millis() > most) {
+                            self.findings
+                                .push(format!("it ends {waited:?} after {what}"));
+                        }
+                    }
                     let all = world.disk.under_way.len();
                     world.disk.keep(all);
                 }
                 End::Stuck => self.findings.push("the tool never ends".to_owned()),
             }
+            world.disk.fails_in = None;
             world.disk.room.take() == Some(0)
         };
         for reason in stop.reasons() {
@@ -239,7 +287,7 @@ impl Player<'_> {
             }
         }
         let replay = self.read_results();
-        if end == End::Returned && !disk_full {
+        if end == End::Returned && !disk_full && !gave_up {
             let durable = self.sim.world().disk.durable.clone();
             let written = &durable[usize::try_from(whole).unwrap_or_default()..];
             self.findings.extend(audit::left_sent(written));

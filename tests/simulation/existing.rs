@@ -212,10 +212,12 @@ fn instance(
     });
 }
 
-/// An authentication that is not the batch's.
+/// An authentication that is not the batch's, and can be seen: one that hides in the slot of a hidden row cannot be
+/// told from the row's own.
 fn stray(row: &SimRow, rng: &mut Rng) -> SimRow {
     SimRow {
         auth_name: format!("stray {}", rng.u32(..)),
+        hidden: false,
         ..row.clone()
     }
 }

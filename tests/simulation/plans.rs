@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use tray_import::batch::plan::Options;
-use tray_import::import::engine::Settings;
+use tray_import::import::context::Settings;
 use tray_import::import::tally::MaxFailures;
 use tray_import::model::Step;
 use tray_import::tray::client::Retries;
@@ -60,7 +60,7 @@ impl Player<'_> {
                 until,
             },
             settings: Settings {
-                rows_under_way: rng.usize(1..=32),
+                rows_in_flight: rng.usize(1..=32),
                 sends: rng.u32(1..=5),
                 until,
                 ..settings
@@ -76,7 +76,7 @@ impl Player<'_> {
     }
 
     pub(crate) fn undisturbed(&mut self, number: u32) -> RunPlan {
-        let rows_under_way = self.rng.usize(1..=32);
+        let rows_in_flight = self.rng.usize(1..=32);
         RunPlan {
             number,
             crash_in: None,
@@ -87,7 +87,7 @@ impl Player<'_> {
                 until: None,
             },
             settings: Settings {
-                rows_under_way,
+                rows_in_flight,
                 ..self.settings()
             },
             concurrency: self.rng.usize(1..=16),

@@ -7,7 +7,8 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tray_import::batch::plan::{Plan, Todo};
 use tray_import::batch::{Index, IndexBuilder};
-use tray_import::import::feed::{Item, Placement, WorkRow};
+use tray_import::import::row::{Placement, WorkRow};
+use tray_import::import::row_source::Item;
 use tray_import::model::{Key, digest, user_digest};
 use tray_import::secret::SecretText;
 use tray_import::validate::duplicates::Duplicates;
@@ -269,7 +270,7 @@ impl<'s> Input<'s> {
         }
     }
 
-    /// What the feed would deliver, all at once: no thread, so that every run is the same.
+    /// What the row source would deliver, all at once: no thread, so that every run is the same.
     pub(crate) fn items(&self, plan: &Plan) -> mpsc::Receiver<Item> {
         let (sender, receiver) = mpsc::channel(self.rows.len().max(1));
         for (at, (number, row)) in self.rows.iter().enumerate() {

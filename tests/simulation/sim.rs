@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use tray_import::import::stop::{Reason, Stop};
+use tray_import::stop::{Reason, Stop};
 
 use crate::disk::Disk;
 use crate::stats::Stats;
@@ -32,6 +32,9 @@ pub(crate) struct World {
     crash_at: Option<u64>,
     stop_at: Option<(u64, Arc<Stop>)>,
     dead: bool,
+    /// When the present run was asked to stop, and when it could not write.
+    pub(crate) stopped: Option<Duration>,
+    pub(crate) write_failed: Option<Duration>,
     /// Tells the driver; a new one for every run, for several tasks may come upon the same death.
     crash: Arc<Notify>,
 }
@@ -55,6 +58,8 @@ impl Sim {
                 crash_at: None,
                 stop_at: None,
                 dead: false,
+                stopped: None,
+                write_failed: None,
                 crash: Arc::default(),
             }),
         })
@@ -98,6 +103,7 @@ impl World {
     pub(crate) fn begin(&mut self, crash_in: Option<u64>, stop_in: Option<u64>, stop: &Arc<Stop>) {
         self.started = Some(Instant::now());
         self.dead = false;
+        (self.stopped, self.write_failed) = (None, None);
         self.crash = Arc::default();
         self.crash_at = crash_in.map(|events| self.events + events);
         self.stop_at = stop_in.map(|events| (self.events + events, Arc::clone(stop)));
@@ -150,6 +156,7 @@ impl World {
             && let Some((_, stop)) = self.stop_at.take()
         {
             self.note(|| "the user presses Ctrl-C".to_owned());
+            self.stopped = Some(self.now());
             stop.because(Reason::Interrupted);
         }
         if self.crash_at.is_some_and(|at| self.events >= at) || self.is_exhausted() {

@@ -4,10 +4,10 @@ use super::{Import, Ready};
 use crate::batch::plan::Todo;
 use crate::cli::args::ImportArgs;
 use crate::cli::exit::{Exit, Failure};
-use crate::import::stop::Reason;
 use crate::import::tally::Tally;
 use crate::model::{State, Step};
 use crate::report::summary::{Figures, Summary, thousands};
+use crate::stop::Reason;
 
 impl Import<'_> {
     pub(super) fn exit(&self, tally: &Tally, reasons: &[Reason]) -> Exit {

@@ -20,9 +20,8 @@ use super::rehearsal::ENDPOINT;
 use super::{interrupt, progress, settings};
 use crate::batch::Index;
 use crate::batch::plan::{Options, Plan, Todo, plan};
-use crate::import::engine::{Engine, Parts, Settings};
-use crate::import::feed;
-use crate::import::stop::{Reason, Stop};
+use crate::import::context::Settings;
+use crate::import::executor::{Executor, Parts};
 use crate::import::tally::Tally;
 use crate::issue::Issue;
 use crate::model::{DigestMap, Standing, State, Step};
@@ -33,6 +32,7 @@ use crate::results::replay::Replay;
 use crate::results::rows::PriorRows;
 use crate::results::users::{SeenUser, seen_users};
 use crate::secret::SecretText;
+use crate::stop::{Reason, Stop};
 use crate::tray::http::Endpoints;
 use account::Account;
 pub(super) use asking::refused_token;
@@ -245,8 +245,8 @@ impl Import<'_> {
         let tally = Arc::new(Tally::default());
         let journal = Journal::start(results);
         let account = Account::begin(self, journal.clone(), Arc::clone(&client)).await;
-        let items = feed::start(self.source(&run), AHEAD);
-        let engine = Arc::new(Engine::new(Parts {
+        let items = self.source(&run).start(AHEAD);
+        let executor = Arc::new(Executor::new(Parts {
             client: Arc::clone(&client),
             journal,
             master: place.token.clone(),
@@ -254,7 +254,7 @@ impl Import<'_> {
             plan: Arc::clone(&run.plan),
             prior: std::mem::take(&mut run.prior),
             seen: std::mem::take(&mut run.seen),
-            settings: self.engine_settings(),
+            settings: self.import_settings(),
             tally: Arc::clone(&tally),
             stop: Arc::clone(&stop),
             now: jiff::Timestamp::now,
@@ -265,11 +265,11 @@ impl Import<'_> {
             Arc::clone(&client),
             run.plan.work,
         ));
-        engine.run(items).await;
+        executor.run(items).await;
         shown.abort();
         // the bar is taken away when the task is gone
         let _ = shown.await;
-        drop(engine);
+        drop(executor);
         let reasons = stop.reasons();
         for reason in &reasons {
             match reason {
@@ -299,9 +299,9 @@ impl Import<'_> {
         self.close(&verdict, &tally, figures, exit, true)
     }
 
-    fn engine_settings(&self) -> Settings {
+    fn import_settings(&self) -> Settings {
         Settings {
-            rows_under_way: (self.args.calls.concurrency as usize).saturating_mul(2),
+            rows_in_flight: (self.args.calls.concurrency as usize).saturating_mul(2),
             settle: self.args.settle,
             enable_delay: self.args.enable_delay,
             until: self.args.until.map(Step::from),

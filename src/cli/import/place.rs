@@ -6,7 +6,7 @@ use super::{AHEAD, Import, Ready};
 use crate::batch::plan::{Plan, Todo};
 use crate::cli::exit::Failure;
 use crate::cli::rehearsal::{self, ENDPOINT};
-use crate::import::feed::{self, Item, Source};
+use crate::import::row_source::{Item, RowSource};
 use crate::input::open::Format;
 use crate::sandbox::{self, Running, Setup};
 use crate::secret::SecretText;
@@ -23,8 +23,8 @@ pub(super) struct Place {
 }
 
 impl Import<'_> {
-    pub(super) fn source(&self, run: &Ready) -> Source {
-        Source {
+    pub(super) fn source(&self, run: &Ready) -> RowSource {
+        RowSource {
             path: self.args.input.clone(),
             format: self.args.format.map(Format::from),
             fingerprint: self.loaded.fingerprint.clone().unwrap_or_default(),
@@ -96,7 +96,7 @@ impl Import<'_> {
         }
         let mut source = self.source(run);
         source.plan = Arc::new(all);
-        let mut items = feed::start(source, AHEAD);
+        let mut items = source.start(AHEAD);
         let model = running.model();
         while let Some(item) = items.recv().await {
             if let Item::Work(row) = item

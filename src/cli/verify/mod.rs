@@ -18,10 +18,10 @@ use super::printer::Printer;
 use super::{interrupt, progress};
 use crate::aftercare::verify::{Findings, Tally, Verify};
 use crate::aftercare::walk::walk;
-use crate::import::stop::Reason;
 use crate::report::summary::{Summary, duration, thousands};
 use crate::results::file::open_to_read;
 use crate::results::lines::row_facts;
+use crate::stop::Reason;
 use crate::tray::http::Http;
 use mending::Mended;
 
@@ -62,7 +62,7 @@ pub fn run(args: &VerifyArgs, shared: &Shared, printer: &Printer) -> Result<Exit
     };
     let runtime = runtime()?;
     let exit = runtime.block_on(async {
-        let verify = Verify::new(access.desk(&args.calls)?, told, args.settle);
+        let verify = Verify::new(access.organisation(&args.calls)?, told, args.settle);
         command.verify(Arc::new(verify), batch).await
     });
     // a blocking write that hangs must not keep the process

@@ -1,4 +1,4 @@
-//! Bringing the rows: pass two over the input.
+//! Where the rows come from: pass two over the input.
 //!
 //! The file is read again, in order, a block at a time; a row's credentials exist in memory only from here
 //! until its authentication exists. A file that is not the one that was validated stops the run.
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
+use super::row::{Placement, WorkRow};
 use crate::batch::Index;
 use crate::batch::plan::{Plan, Todo};
 use crate::catalog::Catalog;
@@ -19,74 +20,22 @@ use crate::input::records::{At, for_each_row};
 use crate::input::row::Row;
 use crate::issue::Problem;
 use crate::json::NodeId;
-use crate::model::Key;
 use crate::secret::{SecretText, SecretValue};
-use crate::tray::operations::SlotValue;
 use crate::validate::check::{self, Checked, RowChecker};
 
-/// A row with all that is needed to import it.
-#[derive(Debug)]
-pub struct WorkRow {
-    /// Its place in the index.
-    pub index: usize,
-    /// The data row, counted from 1.
-    pub row: u64,
-    /// The physical line on which it starts.
-    pub line: u64,
-    /// Its identity.
-    pub key: Key,
-    /// The customer's id of the end user.
-    pub external_user_id: String,
-    /// The end user's display name.
-    pub user_name: String,
-    /// The connector that the credentials belong to.
-    pub connector: String,
-    /// The version of the connector.
-    pub connector_version: String,
-    /// The authentication's name.
-    pub auth_name: String,
-    /// The service's id.
-    pub service_id: String,
-    /// The service environment's id.
-    pub environment_id: String,
-    /// The credentials as JSON text.
-    pub data: SecretText,
-    /// The form fields as JSON text, where there are any.
-    pub form_data: Option<SecretText>,
-    /// OAuth scopes.
-    pub scopes: Vec<String>,
-    /// Hide the authentication in Tray's UI.
-    pub hidden: bool,
-    /// The instance, where there is one.
-    pub placement: Option<Placement>,
-}
-
-/// Where an authentication goes.
-#[derive(Debug, Clone)]
-pub struct Placement {
-    /// The solution.
-    pub solution_id: String,
-    /// The instance's name.
-    pub instance_name: String,
-    /// The auth slot that it fills.
-    pub slot: String,
-    /// Config slots that the row fills; values as JSON text.
-    pub config: Vec<SlotValue>,
-}
-
-/// What the feed delivers, in file order.
+/// What a row source delivers, in file order.
 #[derive(Debug)]
 pub enum Item {
     /// A row that has work.
     Work(Box<WorkRow>),
-    /// A row without work in this run, whose instance has: its place in the index.
+    /// A row without work in this run, whose instance has: where it stands in the index.
     Pass(usize),
     /// The input cannot be read on, or is not what was validated.
     Broken(String),
 }
 
 /// Where the rows come from and what is wanted of them.
-pub struct Source {
+pub struct RowSource {
     /// The input.
     pub path: PathBuf,
     /// Its format, where the user named it.
@@ -103,19 +52,21 @@ pub struct Source {
     pub plan: Arc<Plan>,
 }
 
-/// Reads the input on a thread of its own and delivers its rows. Ends early when nobody listens any more.
-pub fn start(source: Source, ahead: usize) -> mpsc::Receiver<Item> {
-    let (sender, receiver) = mpsc::channel(ahead.max(1));
-    std::thread::spawn(move || {
-        if let Err(Some(broken)) = deliver(&source, &sender) {
-            let _ = sender.blocking_send(Item::Broken(broken));
-        }
-    });
-    receiver
+impl RowSource {
+    /// Reads the input on a thread of its own and delivers its rows. Ends early when nobody listens any more.
+    pub fn start(self, ahead: usize) -> mpsc::Receiver<Item> {
+        let (sender, receiver) = mpsc::channel(ahead.max(1));
+        std::thread::spawn(move || {
+            if let Err(Some(broken)) = deliver(&self, &sender) {
+                let _ = sender.blocking_send(Item::Broken(broken));
+            }
+        });
+        receiver
+    }
 }
 
 /// `Err(None)`: nobody listens any more.
-fn deliver(source: &Source, sender: &mpsc::Sender<Item>) -> Result<(), Option<String>> {
+fn deliver(source: &RowSource, sender: &mpsc::Sender<Item>) -> Result<(), Option<String>> {
     let changed = |what: &str| {
         Some(format!(
             "{} changed while it was being imported ({what}); nothing was sent for the rows from there on. Run the same command again to validate it anew and go on",
@@ -176,7 +127,7 @@ fn deliver(source: &Source, sender: &mpsc::Sender<Item>) -> Result<(), Option<St
     Ok(())
 }
 
-fn passes(source: &Source, index: usize) -> bool {
+fn passes(source: &RowSource, index: usize) -> bool {
     let group = source.index.rows[index].group();
     group.is_some_and(|group| source.plan.groups_at_work[group as usize])
 }
@@ -187,7 +138,7 @@ fn same_file(path: &Path, fingerprint: &Fingerprint) -> bool {
 
 /// The row once more, checked once more: `None` where it is not the row that pass one saw.
 fn prepare(
-    source: &Source,
+    source: &RowSource,
     checker: &mut RowChecker<'_>,
     index: usize,
     at: &At,
