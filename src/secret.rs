@@ -12,7 +12,7 @@ use serde_json::Value;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Text that cannot be printed or serialised by accident and is wiped on drop.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(Arc<Zeroizing<String>>);
 
 impl SecretText {

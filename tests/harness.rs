@@ -68,7 +68,7 @@ fn other_credentials_are_noticed() {
     tampered(|tray| {
         tray.model(|model| {
             let mut authentication = model.all_authentications().next().unwrap().clone();
-            authentication.data = tray_import::sandbox::model::Secret::new("{}");
+            authentication.data = tray_import::secret::SecretText::new("{}".to_owned());
             model.drop_authentication(&authentication.id);
             model.restore_authentication(authentication);
         });

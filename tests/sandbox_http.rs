@@ -103,7 +103,7 @@ impl Sandbox {
     }
 
     fn users(&self) -> usize {
-        self.running.model().lock().unwrap().all_users().count()
+        self.running.model().lock().all_users().count()
     }
 
     async fn admin_state(&self) -> Value {

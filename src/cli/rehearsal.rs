@@ -10,9 +10,7 @@ use super::settings;
 use crate::catalog::Catalog;
 use crate::import::row::WorkRow;
 use crate::model::{Progress, Step};
-use crate::sandbox::model::{
-    AuthValue, Authentication, ConfigValue, Instance, Model, Secret, User,
-};
+use crate::sandbox::model::{AuthValue, Authentication, ConfigValue, Instance, Model, User};
 use crate::sandbox::{AuthSlot, ConfigSlot, Connector, Environment, Platform, Service, Solution};
 use crate::validate::references::References;
 
@@ -141,11 +139,8 @@ pub fn restore(model: &mut Model, row: &WorkRow, progress: &Progress, test_users
         name: row.auth_name.clone(),
         service_id: row.service_id.clone(),
         environment_id: row.environment_id.clone(),
-        data: Secret::new(row.data.expose()),
-        form_data: row
-            .form_data
-            .as_ref()
-            .map(|text| Secret::new(text.expose())),
+        data: row.data.clone(),
+        form_data: row.form_data.clone(),
         scopes: row.scopes.clone(),
         hidden: row.hidden,
         created_at,

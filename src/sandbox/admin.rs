@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::service::Service;
+use super::gateway::Gateway;
 
 /// Credentials to compare with an authentication's.
 #[derive(Deserialize)]
@@ -17,17 +17,10 @@ pub(super) struct Comparison {
 }
 
 /// Everything but tokens and the values of credentials.
-pub(super) fn state(service: &Service) -> Value {
-    let counters = service.counters().clone();
-    let model = service.shared.model();
-    let users = model.all_users().map(|user| {
-        json!({
-            "id": user.id,
-            "name": user.name,
-            "externalUserId": user.external_user_id,
-            "isTestUser": user.is_test_user,
-        })
-    });
+pub(super) fn state(gateway: &Gateway) -> Value {
+    let counters = gateway.counters().clone();
+    let model = gateway.model.lock();
+    let users: Vec<_> = model.all_users().collect();
     let authentications = model.all_authentications().map(|authentication| {
         json!({
             "id": authentication.id,
@@ -41,47 +34,20 @@ pub(super) fn state(service: &Service) -> Value {
             "formDataKeys": authentication.form_data.as_ref().map(|form_data| keys(form_data.expose())),
         })
     });
-    let instances = model.all_instances().map(|instance| {
-        let auth_values = (instance.auth_values.iter())
-            .map(|value| json!({ "externalId": value.external_id, "authId": value.auth_id }));
-        let config_values = (instance.config_values.iter())
-            .map(|value| json!({ "externalId": value.external_id, "value": value.value }));
-        json!({
-            "id": instance.id,
-            "solutionId": instance.solution_id,
-            "name": instance.name,
-            "enabled": instance.enabled,
-            "owner": instance.owner,
-            "authValues": auth_values.collect::<Vec<_>>(),
-            "configValues": config_values.collect::<Vec<_>>(),
-        })
-    });
-    let solutions = model.platform().solutions.iter().map(|solution| {
-        let auth_slots = (solution.auth_slots.iter())
-            .map(|slot| json!({ "externalId": slot.external_id, "title": slot.title }));
-        let config_slots = (solution.config_slots.iter()).map(|slot| {
-            json!({ "externalId": slot.external_id, "title": slot.title, "defaultValue": slot.default_value })
-        });
-        json!({
-            "id": solution.id,
-            "title": solution.title,
-            "authSlots": auth_slots.collect::<Vec<_>>(),
-            "configSlots": config_slots.collect::<Vec<_>>(),
-        })
-    });
+    let instances: Vec<_> = model.all_instances().collect();
     json!({
-        "users": users.collect::<Vec<_>>(),
+        "users": users,
         "authentications": authentications.collect::<Vec<_>>(),
-        "instances": instances.collect::<Vec<_>>(),
-        "solutions": solutions.collect::<Vec<_>>(),
+        "instances": instances,
+        "solutions": model.platform().solutions,
         "counters": counters,
-        "pending": service.pending(),
+        "pending": gateway.pending(),
     })
 }
 
 /// Whether an authentication holds these credentials; nothing where there is no such authentication.
-pub(super) fn compare(service: &Service, comparison: &Comparison) -> Option<bool> {
-    let model = service.shared.model();
+pub(super) fn compare(gateway: &Gateway, comparison: &Comparison) -> Option<bool> {
+    let model = gateway.model.lock();
     let stored = model.authentication(&comparison.authentication_id)?;
     let form_data = stored
         .form_data

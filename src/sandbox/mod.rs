@@ -4,14 +4,14 @@
 //! rules of slots, the bodies of errors. What nobody outside knows is a switch of [`Behaviour`]; what goes wrong
 //! between two machines is a kind of [`Faults`]. Both, like every id, follow from one seed.
 //!
-//! | room | holds |
+//! | module | holds |
 //! |---|---|
 //! | [`model`] | Tray itself, in memory: pure, and of use without the rest |
 //! | [`behaviour`] | the switches |
 //! | [`faults`], [`limit`] | what happens to requests before the model sees them, or after |
 //! | `platform` | connectors, service environments and solutions on offer |
-//! | `schema` | the GraphQL schema over the model |
-//! | `service` | one request from its bytes to its answer: token, limit, execution, faults |
+//! | `graphql` | GraphQL over the model, by Tray's schema (`tray.graphql`) |
+//! | `gateway` | one request from its bytes to its answer: token, limit, execution, faults |
 //! | `server`, `admin` | connections and routes; what tests and people may look at |
 //!
 //! The server listens on loopback only, and shows no token and no credential to anyone. Which request meets which
@@ -38,29 +38,30 @@ mod answer;
 pub mod behaviour;
 mod counters;
 pub mod faults;
+mod gateway;
+mod graphql;
 pub mod limit;
 pub mod model;
 mod platform;
-mod schema;
 mod server;
-mod service;
 
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub use behaviour::Behaviour;
 pub use counters::Counters;
 pub use faults::{FaultKind, Faults};
+pub use graphql::sdl;
 pub use limit::Limit;
 pub use model::{CredentialCheck, Model};
 pub use platform::{AuthSlot, ConfigSlot, Connector, Environment, Platform, Service, Solution};
-pub use schema::sdl;
 
 /// What to emulate.
 #[derive(Clone)]
@@ -132,11 +133,11 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
     }
     let listener = TcpListener::bind(setup.listen).await?;
     let addr = listener.local_addr()?;
-    let service = Arc::new(service::Service::new(setup));
-    let task = tokio::spawn(server::serve(listener, Arc::clone(&service)));
+    let gateway = Arc::new(gateway::Gateway::new(setup)?);
+    let task = tokio::spawn(server::serve(listener, Arc::clone(&gateway)));
     Ok(Running {
         addr,
-        service,
+        gateway,
         task,
     })
 }
@@ -145,7 +146,7 @@ pub async fn start(setup: Setup) -> io::Result<Running> {
 #[derive(Debug)]
 pub struct Running {
     addr: SocketAddr,
-    service: Arc<service::Service>,
+    gateway: Arc<gateway::Gateway>,
     task: JoinHandle<()>,
 }
 
@@ -167,22 +168,22 @@ impl Running {
 
     /// The emulated Tray, to seed and to audit. Do not hold its lock across an await.
     pub fn model(&self) -> Arc<Mutex<Model>> {
-        Arc::clone(&self.service.shared.model)
+        Arc::clone(&self.gateway.model)
     }
 
     /// The model's present time: what its methods take as `now`.
     pub fn now(&self) -> Duration {
-        self.service.now()
+        self.gateway.now()
     }
 
     /// What was counted so far.
     pub fn counters(&self) -> Counters {
-        self.service.counters().clone()
+        self.gateway.counters().clone()
     }
 
     /// Waits until every late commit under way has happened.
     pub async fn settled(&self) {
-        self.service.settled().await;
+        self.gateway.settled().await;
     }
 
     /// Closes every connection and the listener. Late commits under way still happen.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// One version of a connector and the service it authenticates with.
@@ -58,7 +58,7 @@ fn any_object() -> Value {
 }
 
 /// A published solution.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Solution {
     /// Id.
@@ -90,7 +90,7 @@ impl Solution {
 }
 
 /// A slot of a solution that an authentication fills.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthSlot {
     /// External ID, case-sensitive.
@@ -100,7 +100,7 @@ pub struct AuthSlot {
 }
 
 /// A slot of a solution that a config value fills.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ConfigSlot {
     /// External ID, case-sensitive.
@@ -166,11 +166,6 @@ impl Offer {
 
     pub fn solution(&self, id: &str) -> Option<&Solution> {
         Some(&self.platform.solutions[*self.solutions.get(id)?])
-    }
-
-    /// Where a solution stands among the platform's.
-    pub fn solution_position(&self, id: &str) -> Option<usize> {
-        self.solutions.get(id).copied()
     }
 
     /// The environments of a service by name and version, as the platform API asks for them.

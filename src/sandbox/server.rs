@@ -24,12 +24,12 @@ use tokio::task::JoinSet;
 
 use super::admin::{self, Comparison};
 use super::answer::{Answer, Dropped};
-use super::service::Service;
+use super::gateway::Gateway;
 
-type Shared = State<Arc<Service>>;
+type Shared = State<Arc<Gateway>>;
 
 /// Serves connections until it is cancelled, and the connections with it.
-pub(super) async fn serve(listener: TcpListener, service: Arc<Service>) {
+pub(super) async fn serve(listener: TcpListener, gateway: Arc<Gateway>) {
     let router = Router::new()
         .route("/graphql", post(graphql))
         .route("/core/v1/connectors", get(connectors))
@@ -39,7 +39,7 @@ pub(super) async fn serve(listener: TcpListener, service: Arc<Service>) {
         )
         .route("/admin/state", get(state))
         .route("/admin/compare", post(compare))
-        .with_state(service);
+        .with_state(gateway);
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -88,12 +88,12 @@ async fn connection(stream: TcpStream, router: Router) {
         .await;
 }
 
-async fn graphql(State(service): Shared, headers: HeaderMap, body: Bytes) -> Response {
-    service.graphql(headers, body).await
+async fn graphql(State(gateway): Shared, headers: HeaderMap, body: Bytes) -> Response {
+    gateway.graphql(headers, body).await
 }
 
-async fn connectors(State(service): Shared, headers: HeaderMap) -> Response {
-    service
+async fn connectors(State(gateway): Shared, headers: HeaderMap) -> Response {
+    gateway
         .platform(&headers, |offer| {
             let connectors = offer.platform.connectors.iter().map(|connector| {
                 let service = &connector.service;
@@ -111,11 +111,11 @@ async fn connectors(State(service): Shared, headers: HeaderMap) -> Response {
 }
 
 async fn environments(
-    State(service): Shared,
+    State(gateway): Shared,
     headers: HeaderMap,
     Path((name, version)): Path<(String, String)>,
 ) -> Response {
-    service
+    gateway
         .platform(&headers, |offer| {
             let Ok(version) = version.parse() else {
                 return Answer::message(
@@ -145,14 +145,14 @@ fn elements(elements: Vec<Value>) -> Answer {
     Answer::new(StatusCode::OK, &json!({ "elements": elements }))
 }
 
-async fn state(State(service): Shared) -> Json<Value> {
-    Json(admin::state(&service))
+async fn state(State(gateway): Shared) -> Json<Value> {
+    Json(admin::state(&gateway))
 }
 
-async fn compare(State(service): Shared, body: Bytes) -> Result<Json<Value>, StatusCode> {
+async fn compare(State(gateway): Shared, body: Bytes) -> Result<Json<Value>, StatusCode> {
     // Not axum's own extractor: its refusals quote what they received.
     let comparison: Comparison =
         serde_json::from_slice(&body).map_err(|_| StatusCode::BAD_REQUEST)?;
-    let equal = admin::compare(&service, &comparison).ok_or(StatusCode::NOT_FOUND)?;
+    let equal = admin::compare(&gateway, &comparison).ok_or(StatusCode::NOT_FOUND)?;
     Ok(Json(json!({ "equal": equal })))
 }

@@ -87,7 +87,7 @@ impl Tray {
     /// Looks into the model, or changes it.
     pub fn model<T>(&self, f: impl FnOnce(&mut Model) -> T) -> T {
         let model = self.running().model();
-        let mut model = model.lock().unwrap();
+        let mut model = model.lock();
         f(&mut model)
     }
 

@@ -101,9 +101,8 @@ impl Import<'_> {
         while let Some(item) = items.recv().await {
             if let Item::Work(row) = item
                 && let Some(progress) = run.prior.get(&row.key)
-                && let Ok(mut model) = model.lock()
             {
-                rehearsal::restore(&mut model, &row, progress, self.args.test_users);
+                rehearsal::restore(&mut model.lock(), &row, progress, self.args.test_users);
             }
         }
     }

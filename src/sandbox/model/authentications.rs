@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::super::behaviour::RemovalToken;
-use super::{Authentication, Caller, Json, Model, NewAuthentication, Page, Refusal, Secret};
+use super::{Authentication, Caller, Model, NewAuthentication, Page, Refusal};
+use crate::secret::SecretText;
 
 impl Model {
     /// `createUserAuthentication`: the new authentication's id.
@@ -28,7 +27,7 @@ impl Model {
         };
         if let Err(refusal) = self.check_authentication(owner.as_deref(), &new) {
             return Err(match self.behaviour.error_echoes_input {
-                true => Refusal::Echoing(Box::new(refusal), Secret::new(text(new.data))),
+                true => Refusal::Echoing(Box::new(refusal), SecretText::new(new.data.into_text())),
                 false => refusal,
             });
         }
@@ -49,8 +48,8 @@ impl Model {
             name: new.name,
             service_id: new.service_id,
             environment_id: new.environment_id,
-            data: Secret::new(text(new.data)),
-            form_data: new.form_data.map(|form_data| Secret::new(text(form_data))),
+            data: SecretText::new(new.data.into_text()),
+            form_data: new.form_data.map(|json| SecretText::new(json.into_text())),
             scopes: new.scopes,
             hidden: new.hidden,
             created_at,
@@ -75,9 +74,9 @@ impl Model {
         if self.behaviour.environment_service_must_match && service_id != new.service_id {
             return Err(Refusal::ServiceMismatch);
         }
-        let data = json_object(&new.data).ok_or(Refusal::NotJson("data"))?;
+        let data = new.data.object().ok_or(Refusal::NotJson("data"))?;
         if let Some(form_data) = &new.form_data {
-            json_object(form_data).ok_or(Refusal::NotJson("formData"))?;
+            form_data.object().ok_or(Refusal::NotJson("formData"))?;
         }
         if self.behaviour.validate_credentials
             && let Some(check) = &self.check
@@ -163,16 +162,4 @@ fn account(caller: &Caller) -> Option<&str> {
         Caller::Master => None,
         Caller::User(user) => Some(user),
     }
-}
-
-fn text(json: Json) -> String {
-    match json {
-        Json::Text(text) | Json::Bare(text) => text,
-    }
-}
-
-/// The object in a string of JSON text.
-fn json_object(json: &Json) -> Option<Value> {
-    let Json::Text(text) = json else { return None };
-    serde_json::from_str(text).ok().filter(Value::is_object)
 }

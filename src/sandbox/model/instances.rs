@@ -266,7 +266,7 @@ impl Model {
             Json::Text(text) if !strict || serde_json::from_str::<IgnoredAny>(&text).is_ok() => {
                 Ok(text)
             }
-            Json::Bare(text) if !strict => Ok(text),
+            other @ Json::Other(_) if !strict => Ok(other.into_text()),
             _ => Err(Refusal::NotJson("configValues")),
         };
         values

@@ -4,6 +4,7 @@
 //! comes from the seed, so one seed and one order of calls always give the same world.
 
 mod authentications;
+mod calls;
 mod instances;
 mod objects;
 mod refusal;
@@ -18,14 +19,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::behaviour::{Behaviour, UnknownRemoval};
 use super::platform::{Offer, Platform};
+use crate::secret::SecretText;
 pub use objects::{
     AuthValue, Authentication, Caller, ConfigValue, Instance, InstanceChanges, InstanceCriteria,
-    Json, NewAuthentication, NewConfigValue, NewInstance, NewUser, Secret, User, UserChanges,
-    UserCriteria,
+    Json, NewAuthentication, NewConfigValue, NewInstance, NewUser, User, UserChanges, UserCriteria,
 };
 pub use refusal::Refusal;
 use table::{Object, Sizes, Table};
@@ -39,7 +41,9 @@ pub struct Model {
     behaviour: Arc<Behaviour>,
     offer: Arc<Offer>,
     check: Option<CredentialCheck>,
-    master_token: Secret,
+    master_token: SecretText,
+    /// The wall clock's time at which the model's time is zero.
+    started: Timestamp,
     random: fastrand::Rng,
     tokens: HashMap<String, Token>,
     users: Table<User>,
@@ -85,7 +89,8 @@ impl Model {
             behaviour,
             offer,
             check: None,
-            master_token: Secret::new(master_token),
+            master_token: SecretText::new(master_token.to_owned()),
+            started: Timestamp::UNIX_EPOCH,
             random: fastrand::Rng::with_seed(seed),
             tokens: HashMap::new(),
             users: Table::default(),
@@ -97,6 +102,16 @@ impl Model {
     /// Sets what `validate_credentials` calls.
     pub fn set_credential_check(&mut self, check: CredentialCheck) {
         self.check = Some(check);
+    }
+
+    /// Sets the wall clock's time at which the model's time is zero.
+    pub(super) fn set_started(&mut self, started: Timestamp) {
+        self.started = started;
+    }
+
+    /// The wall clock's time at a time of the model.
+    pub(super) fn timestamp(&self, at: Duration) -> Timestamp {
+        self.started.checked_add(at).unwrap_or(Timestamp::MAX)
     }
 
     /// Who a bearer token belongs to. This counts as one use of the token.

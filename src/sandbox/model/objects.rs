@@ -1,37 +1,38 @@
-//! The objects of the model, and what operations take to make them.
+//! The objects of the model, and what operations take to make them. Their JSON is that of Tray's schema.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-/// Text that `Debug` does not show.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-impl Secret {
-    /// Wraps `text`.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[secret]")
-    }
-}
+use super::calls::or_default;
+use crate::secret::SecretText;
 
 /// A value of the API's `Json` scalar, which should be a string that holds JSON text.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
 pub enum Json {
     /// A string, as it came.
     Text(String),
-    /// Another scalar, written as JSON.
-    Bare(String),
+    /// Another value in its place.
+    Other(Value),
+}
+
+impl Json {
+    pub(super) fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Other(value) => value.to_string(),
+        }
+    }
+
+    /// The object in a string of JSON text.
+    pub(super) fn object(&self) -> Option<Value> {
+        let Self::Text(text) = self else { return None };
+        serde_json::from_str(text).ok().filter(Value::is_object)
+    }
 }
 
 impl fmt::Debug for Json {
@@ -40,15 +41,9 @@ impl fmt::Debug for Json {
     }
 }
 
-impl From<&str> for Json {
-    fn from(text: &str) -> Self {
+impl<T: Into<String>> From<T> for Json {
+    fn from(text: T) -> Self {
         Self::Text(text.into())
-    }
-}
-
-impl From<String> for Json {
-    fn from(text: String) -> Self {
-        Self::Text(text)
     }
 }
 
@@ -58,81 +53,70 @@ pub enum Caller {
     /// The organisation, with the master token.
     Master,
     /// The end user with this id, with a user token.
-    User(std::sync::Arc<str>),
+    User(Arc<str>),
 }
 
 /// An end user.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the schema's names")]
 pub struct User {
-    /// Id.
     pub id: String,
-    /// Display name.
     pub name: String,
-    /// The id in the customer's own system.
     pub external_user_id: String,
-    /// Whether Tray leaves them out of the bill.
     pub is_test_user: bool,
-    /// When it was created.
+    #[serde(skip)]
     pub created_at: Duration,
 }
 
-/// An authentication.
+/// An authentication. It has no JSON of its own: its credentials are nobody's to see.
 #[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the schema's names")]
 pub struct Authentication {
-    /// Id.
     pub id: String,
     /// Id of the end user, or nothing where it is in the organisation's own account.
     pub owner: Option<String>,
-    /// Name.
     pub name: String,
-    /// Service.
     pub service_id: String,
-    /// Service environment.
     pub environment_id: String,
     /// The credentials, exactly as they came.
-    pub data: Secret,
+    pub data: SecretText,
     /// The form fields, exactly as they came.
-    pub form_data: Option<Secret>,
-    /// Scopes.
+    pub form_data: Option<SecretText>,
     pub scopes: Vec<String>,
-    /// Whether Tray's UI hides it.
     pub hidden: bool,
-    /// When it was created.
     pub created_at: Duration,
 }
 
 /// A solution instance.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the schema's names")]
 pub struct Instance {
-    /// Id.
     pub id: String,
-    /// Solution.
     pub solution_id: String,
-    /// Name.
     pub name: String,
-    /// Whether it runs.
     pub enabled: bool,
     /// Id of the end user.
     pub owner: String,
-    /// Filled auth slots.
     pub auth_values: Vec<AuthValue>,
-    /// Filled config slots.
     pub config_values: Vec<ConfigValue>,
-    /// When it was created.
+    #[serde(skip)]
     pub created_at: Duration,
 }
 
 /// A filled auth slot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the schema's names")]
 pub struct AuthValue {
-    /// External ID of the slot.
     pub external_id: String,
-    /// Id of the authentication.
     pub auth_id: String,
 }
 
 /// A filled config slot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ConfigValue {
     /// External ID of the slot.
     pub external_id: String,
@@ -141,105 +125,102 @@ pub struct ConfigValue {
 }
 
 /// What `createExternalUser` takes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the schema's names")]
 pub struct NewUser {
-    /// Display name.
     pub name: String,
-    /// The id in the customer's own system.
     pub external_user_id: String,
-    /// Whether Tray leaves them out of the bill.
+    #[serde(deserialize_with = "or_default")]
     pub is_test_user: bool,
 }
 
 /// What `updateExternalUser` changes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the schema's names")]
 pub struct UserChanges {
-    /// Display name.
     pub name: Option<String>,
-    /// The id in the customer's own system.
     pub external_user_id: Option<String>,
-    /// Whether Tray leaves them out of the bill.
     pub is_test_user: Option<bool>,
 }
 
 /// What `createUserAuthentication` takes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the schema's names")]
 pub struct NewAuthentication {
-    /// Name.
     pub name: String,
-    /// Service.
     pub service_id: String,
-    /// Service environment.
+    #[serde(rename = "serviceEnvironmentId")]
     pub environment_id: String,
-    /// Credentials.
     pub data: Json,
-    /// Form fields.
     pub form_data: Option<Json>,
-    /// Scopes.
+    #[serde(default, deserialize_with = "or_default")]
     pub scopes: Vec<String>,
-    /// Whether Tray's UI hides it.
+    #[serde(default, deserialize_with = "or_default")]
     pub hidden: bool,
 }
 
 /// A config value as it comes in; no value clears the slot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the schema's names")]
 pub struct NewConfigValue {
-    /// External ID of the slot.
     pub external_id: String,
-    /// The value.
     pub value: Option<Json>,
 }
 
 /// What `createSolutionInstance` takes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the schema's names")]
 pub struct NewInstance {
-    /// Solution.
     pub solution_id: String,
-    /// Name.
+    #[serde(rename = "instanceName")]
     pub name: String,
-    /// Auth slots to fill.
+    #[serde(deserialize_with = "or_default")]
     pub auth_values: Vec<AuthValue>,
-    /// Config slots to fill.
+    #[serde(deserialize_with = "or_default")]
     pub config_values: Vec<NewConfigValue>,
 }
 
 /// What `updateSolutionInstance` changes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the schema's names")]
 pub struct InstanceChanges {
-    /// Name.
+    #[serde(rename = "instanceName")]
     pub name: Option<String>,
-    /// Whether it runs.
     pub enabled: Option<bool>,
-    /// Auth slots to fill.
     pub auth_values: Option<Vec<AuthValue>>,
-    /// Config slots to fill.
     pub config_values: Option<Vec<NewConfigValue>>,
     /// Whether an empty auth slot keeps the instance from being enabled.
+    #[serde(
+        rename = "errorOnEnablingWithMissingValues",
+        deserialize_with = "or_default"
+    )]
     pub error_on_missing_values: bool,
 }
 
 /// What `users` filters by.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the schema's names")]
 pub struct UserCriteria {
-    /// Tray's id.
     pub user_id: Option<String>,
-    /// The id in the customer's own system.
     pub external_user_id: Option<String>,
-    /// Display name.
     pub name: Option<String>,
-    /// Test users, or the others.
     pub is_test_user: Option<bool>,
 }
 
 /// What `viewer.solutionInstances` filters by.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[expect(missing_docs, reason = "the schema's names")]
 pub struct InstanceCriteria {
-    /// Id.
     pub id: Option<String>,
-    /// Name.
     pub name: Option<String>,
-    /// Id of the end user.
     pub owner: Option<String>,
-    /// Solution.
     pub solution_id: Option<String>,
 }

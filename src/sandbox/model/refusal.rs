@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use super::objects::Secret;
+use crate::secret::SecretText;
 
 /// A refused operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub enum Refusal {
     /// The paging arguments make no sense.
     Paging,
     /// A refusal whose message quotes the credentials that came in.
-    Echoing(Box<Refusal>, Secret),
+    Echoing(Box<Refusal>, SecretText),
 }
 
 impl Refusal {

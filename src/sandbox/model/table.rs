@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Deserialize;
+
 use super::objects::{Authentication, Instance, User};
 use super::refusal::Refusal;
 
@@ -53,7 +55,8 @@ impl Object for Instance {
 }
 
 /// The paging arguments of a connection.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
 pub struct Paging {
     /// At most so many from the front.
     pub first: Option<i32>,

@@ -1,34 +1,35 @@
 //! One request from its bytes to its answer: token, limit, execution, and what goes wrong on the way.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use juniper::ValidatedOperation;
-use juniper::http::{GraphQLRequest, GraphQLResponse};
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::Setup;
 use super::answer::{Answer, dropped, garbage};
-use super::behaviour::{Behaviour, RemovalToken, ThrottleForm, UnauthorizedForm, ValidationStatus};
+use super::behaviour::{Behaviour, ThrottleForm, UnauthorizedForm, ValidationStatus};
 use super::counters::{Counters, count};
 use super::faults::{FaultKind, FaultPlan};
+use super::graphql::{ReadRequest, TraySchema, error_extensions};
 use super::limit::Limiter;
 use super::model::{Caller, Model, Refusal};
 use super::platform::Offer;
-use super::schema::{self, Context, Hidden, Outline, Schema, Shared, Unreadable};
 
 /// What all connections share.
-pub(super) struct Service {
-    pub shared: Arc<Shared>,
-    schema: Schema,
-    hidden: Hidden,
+pub(super) struct Gateway {
+    pub model: Arc<Mutex<Model>>,
+    behaviour: Arc<Behaviour>,
+    offer: Arc<Offer>,
+    schema: TraySchema,
     gate: Mutex<Gate>,
     counters: Mutex<Counters>,
     late: watch::Sender<usize>,
@@ -53,14 +54,14 @@ enum Token {
     Of(Caller),
 }
 
-impl fmt::Debug for Service {
+impl fmt::Debug for Gateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Service").finish_non_exhaustive()
+        f.debug_struct("Gateway").finish_non_exhaustive()
     }
 }
 
-impl Service {
-    pub fn new(setup: Setup) -> Self {
+impl Gateway {
+    pub fn new(setup: Setup) -> io::Result<Self> {
         let behaviour = Arc::new(setup.behaviour);
         let offer = Arc::new(Offer::new(setup.platform));
         let (offered, switches) = (Arc::clone(&offer), Arc::clone(&behaviour));
@@ -68,15 +69,12 @@ impl Service {
         if let Some(check) = setup.credential_check {
             model.set_credential_check(check);
         }
-        Self {
-            schema: schema::build(&behaviour),
-            hidden: Hidden::new(&behaviour),
-            shared: Arc::new(Shared {
-                model: Arc::new(Mutex::new(model)),
-                behaviour,
-                offer,
-                started: Timestamp::now(),
-            }),
+        model.set_started(Timestamp::now());
+        Ok(Self {
+            schema: TraySchema::new(&behaviour).map_err(io::Error::other)?,
+            model: Arc::new(Mutex::new(model)),
+            behaviour,
+            offer,
             counters: Mutex::default(),
             late: watch::Sender::new(0),
             clock: Instant::now(),
@@ -88,7 +86,7 @@ impl Service {
                 limiter: setup.limit.map(Limiter::new),
                 throttled: 0,
             }),
-        }
+        })
     }
 
     pub fn now(&self) -> Duration {
@@ -96,7 +94,7 @@ impl Service {
     }
 
     pub fn counters(&self) -> MutexGuard<'_, Counters> {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counters.lock()
     }
 
     /// Late commits under way.
@@ -116,24 +114,22 @@ impl Service {
     /// Answers a GraphQL request, or fails to in the way that the fault plan says.
     pub async fn graphql(self: Arc<Self>, headers: HeaderMap, body: Bytes) -> Response {
         self.counters().requests += 1;
-        let Ok(request) = serde_json::from_slice::<GraphQLRequest>(&body) else {
+        let Some(request) = self.schema.read(&body) else {
             self.counters().invalid += 1;
             let body = json!({ "errors": [{ "message": "The body is not a GraphQL request" }] });
             return Answer::new(StatusCode::BAD_REQUEST, &body).into_response();
         };
-        let outline = match Outline::read(&request, &self.schema, &self.hidden) {
-            Ok(outline) => outline,
-            Err(unreadable) => return self.unreadable(&headers, unreadable).into_response(),
-        };
-        let Some(fault) = self.gate().plan.next(outline.names()) else {
-            let answer = self.execute(&headers, &request, &outline);
+        // nothing goes wrong with a document that does not validate but that it does not
+        let fault = (!request.fields.is_empty())
+            .then(|| self.gate().plan.next(request.names()))
+            .flatten();
+        let Some(fault) = fault else {
+            let answer = self.execute(&headers, &request);
             self.delay().await;
             return answer.into_response();
         };
         *self.counters().faults.entry(fault.name()).or_default() += 1;
-        let answer = fault
-            .executes()
-            .then(|| self.execute(&headers, &request, &outline));
+        let answer = fault.executes().then(|| self.execute(&headers, &request));
         self.delay().await;
         match fault {
             FaultKind::DropBefore | FaultKind::DropAfter => dropped(),
@@ -156,12 +152,12 @@ impl Service {
                 self.late.send_modify(|pending| *pending += 1);
                 tokio::spawn(async move {
                     sleep(self.late_by).await;
-                    self.execute(&headers, &request, &outline);
+                    self.execute(&headers, &request);
                     self.late.send_modify(|pending| *pending -= 1);
                 });
                 server_error(504).into_response()
             }
-            FaultKind::Throttle => self.throttled(&outline).into_response(),
+            FaultKind::Throttle => self.throttled(&request).into_response(),
         }
     }
 
@@ -179,70 +175,44 @@ impl Service {
                 self.unauthorized(StatusCode::FORBIDDEN, &Refusal::Forbidden.to_string())
             }
             Token::Of(_) if !self.admitted() => {
-                let retry_after = self.shared.behaviour.retry_after;
+                let retry_after = self.behaviour.retry_after;
                 Answer::message(StatusCode::TOO_MANY_REQUESTS, "Rate limit exceeded")
                     .retry_after(retry_after)
             }
-            Token::Of(_) => answer(&self.shared.offer),
+            Token::Of(_) => answer(&self.offer),
         };
         self.delay().await;
         response.into_response()
     }
 
     /// The whole of a request that nothing goes wrong with.
-    fn execute(&self, headers: &HeaderMap, request: &GraphQLRequest, outline: &Outline) -> Answer {
+    fn execute(&self, headers: &HeaderMap, request: &ReadRequest) -> Answer {
         let caller = match self.token(headers) {
             Token::Missing => return self.unauthorized(StatusCode::UNAUTHORIZED, "Unauthorized"),
-            Token::Refused => return self.forbidden(outline),
+            Token::Refused => return self.forbidden(request),
             Token::Of(caller) => caller,
         };
         if !self.admitted() {
-            return self.throttled(outline);
+            return self.throttled(request);
         }
-        if outline
-            .names()
-            .any(|name| !may_call(&caller, name, &self.shared.behaviour))
+        let model = self.model.lock();
+        let allowed = request.names().all(|name| model.may_call(&caller, name));
+        drop(model);
+        if !allowed {
+            return self.forbidden(request);
+        }
+        match self
+            .schema
+            .execute(request, &self.model, &caller, self.now())
         {
-            return self.forbidden(outline);
-        }
-        let operation = request.operation_name.as_deref();
-        let operation = match ValidatedOperation::new(&request.query, operation, &self.schema) {
-            Ok(operation) => operation,
-            Err(error) => return self.invalid(&error),
-        };
-        let context = Context {
-            shared: Arc::clone(&self.shared),
-            caller,
-            now: self.now(),
-        };
-        let (mut data, errors) = match operation.execute_sync(&request.variables(), &context) {
-            Ok(result) => result,
-            Err(error) => return self.invalid(&error),
-        };
-        let mut counters = self.counters();
-        outline
-            .names()
-            .for_each(|name| count(&mut counters.calls, name));
-        drop(counters);
-        self.hidden.erase(outline, &mut data);
-        Answer::new(
-            StatusCode::OK,
-            &GraphQLResponse::from_result(Ok((data, errors))),
-        )
-    }
-
-    /// The answer to a document without an outline, for those who may know.
-    fn unreadable(&self, headers: &HeaderMap, unreadable: Unreadable) -> Answer {
-        match self.token(headers) {
-            Token::Missing => self.unauthorized(StatusCode::UNAUTHORIZED, "Unauthorized"),
-            Token::Refused => self.forbidden(&Outline::default()),
-            Token::Of(_) if !self.admitted() => self.throttled(&Outline::default()),
-            Token::Of(_) => match unreadable {
-                Unreadable::Syntax(error) => self.invalid(&error),
-                Unreadable::Unknown(name) => {
-                    self.invalid(&json!([{ "message": format!("Unknown field \"{name}\"") }]))
-                }
-            },
+            Ok(response) => {
+                let mut counters = self.counters();
+                request
+                    .names()
+                    .for_each(|name| count(&mut counters.calls, name));
+                Answer::new(StatusCode::OK, &response)
+            }
+            Err(errors) => self.invalid(&errors),
         }
     }
 
@@ -256,7 +226,7 @@ impl Service {
         else {
             return Token::Missing;
         };
-        match self.shared.model().authenticate(self.now(), token) {
+        match self.model.lock().authenticate(self.now(), token) {
             Ok(caller) => Token::Of(caller),
             Err(_) => Token::Refused,
         }
@@ -270,39 +240,39 @@ impl Service {
             .is_none_or(|limiter| limiter.admit(now))
     }
 
-    fn throttled(&self, outline: &Outline) -> Answer {
+    fn throttled(&self, request: &ReadRequest) -> Answer {
         let turn = {
             let mut gate = self.gate();
             gate.throttled += 1;
             gate.throttled
         };
         let mut counters = self.counters();
-        outline
+        request
             .names()
             .for_each(|name| count(&mut counters.throttled, name));
         drop(counters);
-        let graphql = match self.shared.behaviour.throttle_form {
+        let graphql = match self.behaviour.throttle_form {
             ThrottleForm::Graphql200 => true,
             ThrottleForm::Http429 => false,
             ThrottleForm::Mixed => turn % 2 == 1,
         };
         let answer = match graphql {
-            true => self.field_error(outline, "Rate limit exceeded"),
+            true => self.field_error(request, "Rate limit exceeded"),
             false => Answer::message(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests"),
         };
-        answer.retry_after(self.shared.behaviour.retry_after)
+        answer.retry_after(self.behaviour.retry_after)
     }
 
-    fn forbidden(&self, outline: &Outline) -> Answer {
+    fn forbidden(&self, request: &ReadRequest) -> Answer {
         let message = Refusal::Forbidden.to_string();
-        match self.shared.behaviour.unauthorized_form {
+        match self.behaviour.unauthorized_form {
             UnauthorizedForm::Http401 => {
                 self.unauthorized(StatusCode::UNAUTHORIZED, "Unauthorized")
             }
             UnauthorizedForm::Http403 => self.unauthorized(StatusCode::FORBIDDEN, &message),
             UnauthorizedForm::Graphql => {
                 self.counters().unauthorized += 1;
-                self.field_error(outline, &message)
+                self.field_error(request, &message)
             }
         }
     }
@@ -314,7 +284,7 @@ impl Service {
 
     fn invalid(&self, errors: &impl serde::Serialize) -> Answer {
         self.counters().invalid += 1;
-        let status = match self.shared.behaviour.validation_status {
+        let status = match self.behaviour.validation_status {
             ValidationStatus::Ok200 => StatusCode::OK,
             ValidationStatus::Bad400 => StatusCode::BAD_REQUEST,
         };
@@ -322,15 +292,14 @@ impl Service {
     }
 
     /// An error of the first root field in the published form, which has taken all of `data` with it.
-    fn field_error(&self, outline: &Outline, message: &str) -> Answer {
-        let first = outline.fields.first();
+    fn field_error(&self, request: &ReadRequest, message: &str) -> Answer {
+        let first = request.fields.first();
         let path: Vec<_> = first.iter().map(|field| &field.key).collect();
         let locations: Vec<_> = (first.iter())
-            .map(|field| json!({ "line": field.place.0, "column": field.place.1 }))
+            .map(|field| json!({ "line": field.location.0, "column": field.location.1 }))
             .collect();
-        let thrown = self.shared.timestamp(self.now());
-        let extensions =
-            schema::error_extensions("PreconditionError", "access_not_allowed", thrown);
+        let thrown = self.model.lock().timestamp(self.now());
+        let extensions = error_extensions(&Refusal::Forbidden, thrown);
         let error = json!({ "message": message, "path": path, "locations": locations, "extensions": extensions });
         Answer::new(
             StatusCode::OK,
@@ -345,31 +314,7 @@ impl Service {
     }
 
     fn gate(&self) -> MutexGuard<'_, Gate> {
-        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Whether a token of this kind may ask for a root field. The model refuses too; this is the gateway's own look.
-fn may_call(caller: &Caller, operation: &str, behaviour: &Behaviour) -> bool {
-    match operation {
-        "users"
-        | "createExternalUser"
-        | "updateExternalUser"
-        | "removeExternalUser"
-        | "authorize"
-        | "generateAuthorizationCode" => *caller == Caller::Master,
-        "createSolutionInstance"
-        | "updateSolutionInstance"
-        | "upgradeSolutionInstance"
-        | "removeSolutionInstance" => *caller != Caller::Master,
-        "createUserAuthentication" => {
-            *caller != Caller::Master || behaviour.master_create_authentication
-        }
-        "removeAuthentication" => {
-            *caller == Caller::Master
-                || behaviour.authentication_removal_token != RemovalToken::Master
-        }
-        _ => true,
+        self.gate.lock()
     }
 }
 
