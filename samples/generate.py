@@ -646,7 +646,7 @@ def write_small(out, seed):
     write("unknown-column.csv", table(columns + ["user_name"], lambda row: {**row, "user_name": "x"}).encode(),
           [(0, 1, "user_name", "unknown_field")])
     write("duplicate-column.csv", table(columns + ["data.region"]).encode(), [(0, 1, "data.region", "duplicate_column")])
-    write("utf-16.csv", b"\xff\xfe" + table(columns).encode("utf-16-le"), [(0, 1, "", "encoding")])
+    write("utf-16.csv", table(columns).encode("utf-16-le"), [(0, 1, "", "encoding")])
 
     def near_miss(row):
         if row["externalUserId"] == "c-2":

@@ -33,6 +33,33 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     open().map_err(naming("create", path))
 }
 
+/// A file of text without its byte order mark; UTF-16 that has one is decoded.
+///
+/// # Errors
+/// When it cannot be read, or is not text.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let bytes = zeroize::Zeroizing::new(fs_err::read(path)?);
+    let invalid = || {
+        let message = format!("{} is not text in UTF-8 or UTF-16", path.display());
+        io::Error::new(io::ErrorKind::InvalidData, message)
+    };
+    let wide = |read: fn([u8; 2]) -> u16| {
+        let units = bytes[2..]
+            .chunks_exact(2)
+            .map(|pair| read([pair[0], pair[1]]));
+        let text: Result<String, _> = char::decode_utf16(units).collect();
+        text.map_err(|_| invalid())
+    };
+    match bytes.as_slice() {
+        [0xff, 0xfe, ..] => wide(u16::from_le_bytes),
+        [0xfe, 0xff, ..] => wide(u16::from_be_bytes),
+        bytes => {
+            let text = std::str::from_utf8(bytes).map_err(|_| invalid())?;
+            Ok(text.trim_start_matches('\u{feff}').to_owned())
+        }
+    }
+}
+
 /// Writes a file whole or not at all. Whoever reads the file meanwhile, or after a crash, sees the old content
 /// or the new.
 ///

@@ -247,7 +247,10 @@ fn every_issue_says_what_its_entry_quotes() {
         ),
         ("empty.csv", Vec::new()),
         ("nameless.csv", b"c-1,sqs,2.1,abc@example.com\n".to_vec()),
-        ("semicolons.csv", b"externalUserId;connector\n".to_vec()),
+        (
+            "nameless-column.csv",
+            b"externalUserId;connector;connectorVersion;\nc-1;sqs;2.1;x\n".to_vec(),
+        ),
         (
             "mac.csv",
             b"externalUserId,connector,connectorVersion\rc-1,sqs,2.1\r".to_vec(),

@@ -88,7 +88,7 @@ fn blocks(input: &[u8], format: Format) -> Vec<Block> {
     found
 }
 
-/// Reads every row of an input and makes sure that nothing but line ends and blank lines is between them, that
+/// Reads every row of an input and makes sure that nothing but blank lines and separators is between them, that
 /// each has its line, and (where `quiet`) that no message shows a secret.
 fn rows(input: &[u8], format: Format, mapping: Mapping, catalog: &Catalog, quiet: bool) {
     let found = blocks(input, format);
@@ -107,10 +107,11 @@ fn rows(input: &[u8], format: Format, mapping: Mapping, catalog: &Catalog, quiet
         let mut end = 0;
         let between = |from: usize, to: usize| {
             let gap = &block.bytes[from..to];
-            assert!(
-                gap.iter().all(u8::is_ascii_whitespace),
-                "a row was passed over"
-            );
+            // lines of separators alone and the end mark of old systems are no rows
+            let is_filler = |byte: &u8| {
+                byte.is_ascii_whitespace() || *byte == 0x1a || Some(*byte) == layout.delimiter
+            };
+            assert!(gap.iter().all(is_filler), "a row was passed over");
         };
         let mut checker = RowChecker::new(catalog);
         for_each_row(block, &layout, |at, row, mut problems| {

@@ -295,8 +295,8 @@ fn what_cannot_be_read_is_refused_with_the_reason() {
     let bench = Bench::new();
     for (name, bytes, part) in [
         ("a.csv", &b""[..], "empty"),
-        ("b.csv", b"a;b;c\n1;2;3\n", "separated by commas"),
-        ("c.csv", b"\xff\xfea\0", "UTF-16"),
+        ("b.csv", b"a;b;c\n1;2;3\n", "not like a header"),
+        ("c.csv", b"a\0b\0", "UTF-16"),
         ("d.jsonl", b"[1]\n", "JSON object"),
         ("e.csv.gz", b"\x1f\x8b\x08\0", "damaged or cut short"),
     ] {

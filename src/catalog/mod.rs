@@ -171,8 +171,8 @@ fn files(directory: &Path) -> Result<Vec<PathBuf>, CatalogError> {
 }
 
 fn read(path: &Path) -> Result<Value, CatalogError> {
-    let text = fs_err::read(path)?;
-    serde_json::from_slice(&text).map_err(|source| CatalogError::Json {
+    let text = crate::files::read_text(path)?;
+    serde_json::from_str(&text).map_err(|source| CatalogError::Json {
         path: path.to_owned(),
         source,
     })

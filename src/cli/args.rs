@@ -196,6 +196,9 @@ pub struct Shared {
     /// Mapping file (TOML) that fits the input's columns to the contract's fields
     #[arg(long, global = true, value_name = "FILE", env = "TRAY_IMPORT_MAPPING")]
     pub mapping: Option<PathBuf>,
+    /// What separates the cells of a CSV input, where it is not found by itself: a character, or `tab`
+    #[arg(long, global = true, value_name = "CHAR", env = "TRAY_IMPORT_DELIMITER", value_parser = delimiter)]
+    pub delimiter: Option<u8>,
     /// Configuration file (TOML, the names of the flags) [default: tray-import.toml where it exists]
     #[arg(long, global = true, value_name = "FILE", env = "TRAY_IMPORT_CONFIG")]
     pub config: Option<PathBuf>,
@@ -299,6 +302,14 @@ pub struct ValidateArgs {
     /// Show one row after mapping and conversion, field by field, with secrets masked
     #[arg(long, value_name = "ROW", value_parser = clap::value_parser!(u64).range(1..), conflicts_with_all = ["report", "invalid", "valid"])]
     pub explain: Option<u64>,
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" | b"\t" => Ok(b'\t'),
+        [byte @ (b',' | b';' | b'|' | b':' | b'^' | b'~')] => Ok(*byte),
+        _ => Err("one of , ; | : ^ ~ or tab".to_owned()),
+    }
 }
 
 /// `import`.

@@ -36,7 +36,7 @@ pub fn apply(arguments: &[OsString]) -> Result<Command, Failure> {
     let command = Cli::command();
     let named = named_file(arguments);
     let path = named.clone().unwrap_or_else(|| PathBuf::from(DEFAULT));
-    let text = match fs_err::read_to_string(&path) {
+    let text = match crate::files::read_text(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
             return Ok(command);

@@ -185,7 +185,7 @@ fn write<W: Write>(
             _ => None,
         })
         .collect();
-    let (catalog, format) = (loaded.catalog.clone(), loaded.layout.format);
+    let (catalog, delimiter) = (loaded.catalog.clone(), loaded.layout.delimiter);
     // what conflicts is known at the end only
     let outcome = loaded.check(false, &mut Unheard).map_err(Failed::Other)?;
     loaded.rewind().map_err(Failed::Other)?;
@@ -200,7 +200,7 @@ fn write<W: Write>(
     let mut counts = Counts::default();
     let mut failed = None;
     let read = loaded.each_row(|at, mut row, mut problems| {
-        let own = columns::values(at.raw, format, &places).map_err(|nth| {
+        let own = columns::values(at.raw, delimiter, &places).map_err(|nth| {
             let ColumnAt::Path(name) = places[nth] else {
                 return Failure::internal("a cell is no value");
             };

@@ -36,7 +36,7 @@ pub fn run(args: &InitArgs, shared: &Shared, printer: &Printer) -> Result<Exit, 
         return Err(exists(path));
     }
     let catalog = catalog(shared, &args.input)?;
-    let sample = sample(args)?;
+    let sample = sample(args, shared)?;
     let mut proposal = propose(&sample, catalog.as_ref());
     if sample.looks_headless(proposal.columns.len() + proposal.known.len()) {
         // its cells would end up in the mapping as names, and may be credentials
@@ -117,14 +117,14 @@ fn catalog(shared: &Shared, input: &Path) -> Result<Option<Catalog>, Failure> {
     settings::catalog(shared, Some(input)).map(Some)
 }
 
-fn sample(args: &InitArgs) -> Result<Sample, Failure> {
+fn sample(args: &InitArgs, shared: &Shared) -> Result<Sample, Failure> {
     let opened = open(&args.input, args.format.map(Format::from)).map_err(|error| match error {
         OpenError::UnknownFormat { .. } => Failure::usage(error),
         OpenError::Encoding { .. } => Failure::new(Exit::Invalid, error.to_string()),
         OpenError::Io(error) => unreadable(&error),
     })?;
     let mut blocks = Blocks::new(opened.reader, opened.format);
-    Sample::read(&mut blocks, opened.format).map_err(|error| match error {
+    Sample::read(&mut blocks, opened.format, shared.delimiter).map_err(|error| match error {
         SampleError::Content(problem) => Failure::new(Exit::Invalid, problem.message),
         SampleError::Io(error) => unreadable(&error),
     })

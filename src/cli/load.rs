@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::args::{FormatArg, Shared};
 use super::exit::{Exit, Failure};
+use super::printer::Printer;
 use super::settings;
 use crate::batch::{Index, IndexBuilder};
 use crate::catalog::Catalog;
@@ -18,6 +19,7 @@ use crate::input::open::{Fingerprint, Format, OpenError, Opened, open, open_read
 use crate::input::records::for_each_row;
 use crate::input::row::Row;
 use crate::issue::{Code, Issue, Problem};
+use crate::report::summary::thousands;
 use crate::validate::duplicates::ConflictingRow;
 use crate::validate::pipeline::{self, CheckedRow};
 use crate::validate::references::References;
@@ -61,6 +63,8 @@ pub struct Outcome {
     pub issues: BTreeMap<Code, u64>,
     /// Warnings that do not, by code.
     pub warnings: BTreeMap<Code, u64>,
+    /// Lines that are no rows: separators alone, a footer.
+    pub skipped: u64,
     /// Whether the header, or the file as a whole, has issues: no row can be trusted then.
     pub broken: bool,
 }
@@ -140,9 +144,8 @@ fn load_from(
         blocks: None,
     };
     if opened.format != Format::Jsonl {
-        match blocks.header() {
-            Ok(Some(header)) => {
-                let (layout, problems) = Layout::of_header(opened.format, &header, mapping);
+        match Layout::read(&mut blocks, opened.format, shared.delimiter, mapping) {
+            Ok(Some((layout, problems, header))) => {
                 loaded.layout = Arc::new(layout);
                 loaded.problems = problems;
                 let end = header
@@ -250,9 +253,7 @@ impl Loaded {
         let reopen = || -> Result<_, OpenError> {
             let opened = self.source.open(Some(self.layout.format))?;
             let mut blocks = Blocks::new(opened.reader, opened.format);
-            if opened.format != Format::Jsonl {
-                blocks.header()?;
-            }
+            self.layout.skip_head(&mut blocks)?;
             Ok(blocks)
         };
         let blocks = reopen();
@@ -296,6 +297,19 @@ impl Loaded {
                 }
             });
             outcome?;
+        }
+    }
+
+    /// Prints what was passed over in the file, or found by itself.
+    pub(super) fn print_notes(&self, outcome: &Outcome, printer: &Printer) {
+        for note in &self.layout.notes {
+            printer.note(note);
+        }
+        if outcome.skipped > 0 {
+            let lines = thousands(outcome.skipped);
+            printer.note(&format!(
+                "lines that are no rows (separators alone, a footer) are passed over: {lines}"
+            ));
         }
     }
 
@@ -350,6 +364,7 @@ impl Loaded {
         match checked {
             Ok(totals) => {
                 outcome.references = totals.references.clone();
+                outcome.skipped = totals.skipped;
                 (outcome.index, outcome.conflicts) = builder.finish(totals.compare());
                 for conflict in &outcome.conflicts {
                     let at = (u64::from(conflict.row), conflict.line);

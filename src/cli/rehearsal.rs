@@ -72,14 +72,14 @@ pub fn solutions(
         |p| p.join("solutions.json"),
     );
     let path = named.map_or(default, Path::to_owned);
-    let text = match fs_err::read(&path) {
+    let text = match crate::files::read_text(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
             return Ok(None);
         }
         Err(error) => return Err(Failure::usage(format!("the sandbox's solutions: {error}"))),
     };
-    serde_json::from_slice(&text).map(Some).map_err(|error| {
+    serde_json::from_str(&text).map(Some).map_err(|error| {
         Failure::usage(format!(
             "{} is not a list of solutions ({{id, title, authSlots, configSlots}}): {error}",
             path.display()

@@ -60,7 +60,7 @@ pub fn endpoints(shared: &Shared) -> Result<Endpoints, Failure> {
 /// A file that cannot be read, or a token that is empty or no token.
 pub fn master_token(shared: &Shared) -> Result<Option<SecretText>, Failure> {
     let (text, source) = if let Some(path) = &shared.master_token_file {
-        let text = fs_err::read_to_string(path).map_err(|error| unreadable_token(path, &error))?;
+        let text = crate::files::read_text(path).map_err(|error| unreadable_token(path, &error))?;
         (text, path.display().to_string())
     } else {
         match std::env::var(TOKEN_VARIABLE) {

@@ -42,6 +42,7 @@ pub fn run(args: &ValidateArgs, shared: &Shared, printer: &Printer) -> Result<Ex
         report,
     };
     let outcome = loaded.check(false, &mut output)?;
+    loaded.print_notes(&outcome, printer);
     let unlisted = output.finish(
         outcome
             .issues

@@ -76,9 +76,7 @@ fn deliver(source: &RowSource, sender: &mpsc::Sender<Item>) -> Result<(), Option
     let unreadable = |error: std::io::Error| Some(format!("cannot read the input: {error}"));
     let opened = open(&source.path, source.format).map_err(|error| Some(error.to_string()))?;
     let mut blocks = Blocks::new(opened.reader, opened.format);
-    if source.layout.format != Format::Jsonl {
-        blocks.header().map_err(unreadable)?;
-    }
+    source.layout.skip_head(&mut blocks).map_err(unreadable)?;
     let mut left = source.plan.work;
     let (mut row, mut next) = (0_u32, 0_usize);
     while left > 0 {

@@ -63,6 +63,11 @@ impl<R: Read> Blocks<R> {
         }
     }
 
+    /// What separates cells from here on.
+    pub(super) fn set_delimiter(&mut self, delimiter: u8) {
+        self.delimiter = Some(delimiter);
+    }
+
     /// Takes a block's memory back. What stands in it is overwritten by what is read next, and wiped at last.
     pub fn recycle(&mut self, block: Block) {
         self.spare.push(block.bytes);

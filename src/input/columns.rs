@@ -114,15 +114,19 @@ fn made_of<'l>(name: &str, layout: &'l Layout) -> Option<&'l Target> {
     })
 }
 
-/// The values at these places of one record, in their order. Absent and empty ones are `null`.
+/// The values at these places of one record, in their order; without a delimiter it is one of JSON Lines. Absent and empty ones are `null`.
 ///
 /// # Errors
 /// The number of a place that holds an object or an array: what is in it has no name to judge it by.
-pub fn values(raw: &[u8], format: Format, places: &[&ColumnAt]) -> Result<Vec<Value>, usize> {
+pub fn values(
+    raw: &[u8],
+    delimiter: Option<u8>,
+    places: &[&ColumnAt],
+) -> Result<Vec<Value>, usize> {
     if places.is_empty() {
         return Ok(Vec::new());
     }
-    if format == Format::Jsonl {
+    let Some(delimiter) = delimiter else {
         let mut tree = Tree::default();
         let text = std::str::from_utf8(raw).unwrap_or_default();
         let Ok(object) = parse(&mut tree, text) else {
@@ -141,10 +145,9 @@ pub fn values(raw: &[u8], format: Format, places: &[&ColumnAt]) -> Result<Vec<Va
             }
         };
         return places.iter().enumerate().map(value).collect();
-    }
+    };
     let mut cells = Cells::default();
     let text = std::str::from_utf8(raw).unwrap_or_default();
-    let delimiter = format.delimiter().unwrap_or(b',');
     let cells = cells.cut(text, delimiter).unwrap_or_default();
     let cell = |place: &&ColumnAt| match place {
         ColumnAt::Cell(index) => cells.get(*index).filter(|cell| !cell.is_empty()),
@@ -201,12 +204,12 @@ mod tests {
         let path = |path: &str| ColumnAt::Path(path.to_owned());
         let (a, b, c) = (path("a"), path("b.c"), path("b"));
         let raw = br#"{"a":7,"b":{"c":"x"}}"#;
-        let found = values(raw, Format::Jsonl, &[&a, &b]).unwrap();
+        let found = values(raw, None, &[&a, &b]).unwrap();
         assert_eq!(found, [Value::from(7), Value::from("x")]);
-        assert_eq!(values(raw, Format::Jsonl, &[&a, &c]), Err(1));
+        assert_eq!(values(raw, None, &[&a, &c]), Err(1));
         let found = values(
             b"1,\"a\nb\",",
-            Format::Csv,
+            Some(b','),
             &[&ColumnAt::Cell(1), &ColumnAt::Cell(2)],
         );
         assert_eq!(found.unwrap(), [Value::from("a\nb"), Value::Null]);

@@ -83,7 +83,7 @@ impl Mapping {
     /// # Errors
     /// A file that cannot be read, is not TOML, or names a field that does not exist.
     pub fn load(path: &Path) -> Result<Mapping, MappingError> {
-        Mapping::parse(&fs_err::read_to_string(path)?, path)
+        Mapping::parse(&crate::files::read_text(path)?, path)
     }
 
     /// Checks the text of a mapping file; `path` is its name for errors.

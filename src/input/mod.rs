@@ -39,3 +39,17 @@ pub fn toml_error(text: &str, error: &toml::de::Error) -> String {
 /// The most bytes one record may have. A longer one is reported, not read: it is far beyond what Tray's
 /// gateway would take, and almost always a quote that was never closed.
 pub const MAX_RECORD: usize = 1024 * 1024;
+
+/// White space, also of the kinds that nobody sees.
+pub(crate) fn is_space(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(
+            c,
+            '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{00ad}'
+        )
+}
+
+/// The text without white space around it, visible or not.
+pub(crate) fn trim(text: &str) -> &str {
+    text.trim_matches(is_space)
+}

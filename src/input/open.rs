@@ -4,6 +4,8 @@ use std::io::{self, BufReader, Read};
 use std::path::Path;
 use std::time::SystemTime;
 
+use zeroize::Zeroizing;
+
 use crate::issue::Code;
 
 /// How the text of an input is laid out.
@@ -121,6 +123,12 @@ pub fn open(path: &Path, format: Option<Format>) -> Result<Opened, OpenError> {
 /// See [`open`].
 pub fn open_reader(raw: Box<dyn Read + Send>, format: Option<Format>) -> Result<Opened, OpenError> {
     let (start, text) = peek(decompress(raw)?)?;
+    let big = start.starts_with(&[0xfe, 0xff]);
+    if big || (start.starts_with(&[0xff, 0xfe]) && start != [0xff, 0xfe, 0, 0]) {
+        // units are read one by one
+        let units = BufReader::new(io::Cursor::new(start[2..].to_vec()).chain(text));
+        return open_reader(Box::new(Utf16::new(units, big)), format);
+    }
     refuse_other_encodings(&start)?;
     let skip = usize::from(start.starts_with(BOM_UTF8)) * BOM_UTF8.len();
     let format = format.unwrap_or(match start.get(skip) {
@@ -132,6 +140,72 @@ pub fn open_reader(raw: Box<dyn Read + Send>, format: Option<Format>) -> Result<
         reader: Box::new(text),
         format,
     })
+}
+
+/// UTF-16 as UTF-8.
+struct Utf16<R> {
+    reader: R,
+    big: bool,
+    /// Text that was not asked for yet, from `at` on.
+    text: Zeroizing<Vec<u8>>,
+    at: usize,
+}
+
+impl<R: Read> Utf16<R> {
+    fn new(reader: R, big: bool) -> Utf16<R> {
+        Utf16 {
+            reader,
+            big,
+            text: Zeroizing::new(Vec::with_capacity(3 * UNITS)),
+            at: 0,
+        }
+    }
+
+    /// The next units, with both halves of a surrogate pair.
+    fn units(&mut self) -> io::Result<Zeroizing<Vec<u16>>> {
+        let mut units = Zeroizing::new(Vec::with_capacity(UNITS + 1));
+        let is_open = |units: &[u16]| {
+            units
+                .last()
+                .is_some_and(|unit| (0xd800..0xdc00).contains(unit))
+        };
+        while units.len() < UNITS || is_open(&units) {
+            let mut unit = [0; 2];
+            match self.reader.read(&mut unit[..1])? {
+                0 => break,
+                _ => self.reader.read_exact(&mut unit[1..])?,
+            }
+            units.push(match self.big {
+                true => u16::from_be_bytes(unit),
+                false => u16::from_le_bytes(unit),
+            });
+        }
+        Ok(units)
+    }
+}
+
+/// So many units are decoded at a time.
+const UNITS: usize = 8192;
+
+impl<R: Read> Read for Utf16<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.text.len() {
+            let units = self.units()?;
+            self.text.clear();
+            self.at = 0;
+            for character in char::decode_utf16(units.iter().copied()) {
+                let character = character.map_err(|_| {
+                    io::Error::new(io::ErrorKind::InvalidData, "the file is no valid UTF-16")
+                })?;
+                self.text
+                    .extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+        }
+        let count = into.len().min(self.text.len() - self.at);
+        into[..count].copy_from_slice(&self.text[self.at..self.at + count]);
+        self.at += count;
+        Ok(count)
+    }
 }
 
 /// The format that a file's name says, compression endings aside.

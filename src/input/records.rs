@@ -11,6 +11,7 @@ use super::cells::{Cells, RecordEnds};
 use super::layout::Layout;
 use super::lines;
 use super::row::Row;
+use super::trim;
 use crate::issue::{Code, Problem};
 
 /// Where a record stands.
@@ -23,40 +24,40 @@ pub struct At {
 }
 
 /// Calls `each` with every record of the block, in order: where it stands, the row (none where it could not
-/// be read at all), and what is wrong with it so far. Blank lines are no records. All rows are one in memory.
+/// be read at all), and what is wrong with it so far. Blank lines are no records, nor are lines of separators alone, a
+/// footer and the end mark of old systems; how many of these there are is returned. All rows are one in memory.
 pub fn for_each_row<'b>(
     block: &'b Block,
     layout: &'b Layout,
     mut each: impl FnMut(At, Option<&mut Row<'b>>, Vec<Problem>),
-) {
+) -> u64 {
     let bytes: &'b [u8] = &block.bytes;
     if let Some(code) = block.broken {
         let (line, bytes) = (block.line, 0..trimmed(bytes, 0, bytes.len()));
         each(At { line, bytes }, None, vec![broken(code)]);
-        return;
+        return 0;
     }
-    let delimiter = layout.format.delimiter();
+    let delimiter = layout.delimiter;
     let is_blank = |byte: &u8| match delimiter {
         Some(_) => matches!(byte, b'\n' | b'\r'),
         None => byte.is_ascii_whitespace(),
     };
     let mut row = Row::default();
     let mut cells = Cells::default();
-    let (mut start, mut line) = (0, block.line);
+    let (mut start, mut line, mut skipped) = (0, block.line, 0);
     for end in RecordEnds::new(bytes, delimiter).chain([bytes.len()]) {
         let record = start..trimmed(bytes, start, end);
         let raw = &bytes[record.clone()];
-        if !raw.iter().all(is_blank) {
+        if delimiter.is_some_and(|delimiter| is_no_row(raw, delimiter)) {
+            skipped += u64::from(!raw.iter().all(is_blank));
+        } else if !raw.iter().all(is_blank) {
             let mut problems = Vec::new();
             let read = text(raw).and_then(|text| match delimiter {
                 Some(delimiter) => {
                     let cells = cells.cut(text, delimiter)?;
-                    fits(cells.len(), layout)?;
-                    if cells
-                        .iter()
-                        .zip(&layout.header)
-                        .all(|(cell, name)| cell == name)
-                    {
+                    fits(cells, layout)?;
+                    let mut pairs = cells.iter().zip(&layout.header);
+                    if pairs.all(|(cell, name)| trim(cell) == trim(name)) {
                         let message = "repeats the header, as where files were joined; remove it";
                         return Err(Problem::new("", Code::RepeatedHeader, message));
                     }
@@ -81,6 +82,41 @@ pub fn for_each_row<'b>(
         line += count_newlines(&bytes[start..end]);
         start = end;
     }
+    skipped
+}
+
+/// Whether a record of a CSV file is surely not a customer: separators alone, a footer such as `(120 rows)` or
+/// `Total: 120`, or the Ctrl-Z of old systems.
+fn is_no_row(raw: &[u8], delimiter: u8) -> bool {
+    let is_filler =
+        |byte: &u8| *byte == delimiter || matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | 0x1a);
+    match raw.first() {
+        Some(first) if is_filler(first) => raw.iter().all(is_filler),
+        Some(b'(' | b'T' | b't') => {
+            let end = raw.iter().rposition(|byte| !is_filler(byte)).unwrap_or(0);
+            let text = std::str::from_utf8(&raw[..=end]).unwrap_or_default();
+            let text = text.to_ascii_lowercase();
+            let number = |text: &str| {
+                let digit = |byte: u8| byte.is_ascii_digit();
+                text.bytes().any(digit)
+                    && text
+                        .bytes()
+                        .all(|byte| digit(byte) || b" ,.:".contains(&byte))
+            };
+            let counted = text.strip_prefix('(').and_then(|text| {
+                let text = text.strip_suffix(')')?;
+                let text = text.strip_suffix(" affected").unwrap_or(text);
+                text.strip_suffix(" rows")
+                    .or_else(|| text.strip_suffix(" row"))
+            });
+            let total = text
+                .strip_prefix("total")
+                .filter(|_| !text.contains(char::from(delimiter)));
+            counted.is_some_and(number) || total.is_some_and(number)
+        }
+        Some(_) => false,
+        None => true,
+    }
 }
 
 /// The end of the record's text: `end` without the line end before it.
@@ -89,8 +125,18 @@ fn trimmed(bytes: &[u8], start: usize, end: usize) -> usize {
     end - bytes[start..end].iter().rev().take_while(line_end).count()
 }
 
-fn fits(cells: usize, layout: &Layout) -> Result<(), Problem> {
+fn fits(found: &[Cow<'_, str>], layout: &Layout) -> Result<(), Problem> {
+    let cells = found.len();
     let columns = layout.header.len();
+    if let Some(column) = layout
+        .filled_without_name(found)
+        .filter(|_| cells == columns)
+    {
+        let message = format!(
+            "has a value in column {column}, which has no name in the header; name it, or list \"\" under `ignore` in a mapping file"
+        );
+        return Err(Problem::new("", Code::RaggedRow, message));
+    }
     if cells == columns {
         return Ok(());
     }

@@ -7,7 +7,9 @@ use serde_json::{Map, Value};
 use crate::input::blocks::{Block, Blocks};
 use crate::input::fields::Target;
 use crate::input::layout::Layout;
+use crate::input::mapping::Mapping;
 use crate::input::open::Format;
+use crate::input::trim;
 use crate::issue::{Code, Problem};
 use crate::json::parse::parse_value;
 use crate::secret::SecretValue;
@@ -78,7 +80,11 @@ impl Sample {
     ///
     /// # Errors
     /// See [`SampleError`].
-    pub fn read<R: Read>(blocks: &mut Blocks<R>, format: Format) -> Result<Sample, SampleError> {
+    pub fn read<R: Read>(
+        blocks: &mut Blocks<R>,
+        format: Format,
+        delimiter: Option<u8>,
+    ) -> Result<Sample, SampleError> {
         if format == Format::Jsonl {
             let mut sample = Sample::default();
             if let Some(block) = blocks.next_block()? {
@@ -89,16 +95,23 @@ impl Sample {
             }
             return Ok(sample);
         }
-        let Some(header) = blocks.header()? else {
+        let read = Layout::read(blocks, format, delimiter, Mapping::default())?;
+        let Some((layout, _, header)) = read else {
             return Err(content(
                 "the file is empty; the first line must name the columns",
             ));
         };
-        let names = Layout::names(format, &header).map_err(SampleError::Content)?;
+        let delimiter = layout.delimiter.unwrap_or(b',');
+        let names = Layout::names(delimiter, &header).map_err(SampleError::Content)?;
+        // as `validate` will have them
+        let names: Vec<String> = names.iter().map(|name| trim(name).to_owned()).collect();
         let mut sample = Sample::default();
         for name in &names {
             if sample.columns.iter().any(|column| column.name == *name) {
-                sample.twice.push(name.clone());
+                // columns without a name may be many
+                sample
+                    .twice
+                    .extend(Some(name.clone()).filter(|name| !name.is_empty()));
             } else {
                 sample
                     .columns
@@ -106,7 +119,7 @@ impl Sample {
             }
         }
         if let Some(block) = blocks.next_block()? {
-            sample.cells(&block, format, &names);
+            sample.cells(&block, delimiter, &names);
         }
         sample.header = Some((format, header));
         Ok(sample)
@@ -120,14 +133,14 @@ impl Sample {
         self.header.is_some() && recognised <= values
     }
 
-    fn cells(&mut self, block: &Block, format: Format, header: &[String]) {
+    fn cells(&mut self, block: &Block, delimiter: u8, header: &[String]) {
         if block.broken.is_some() {
             return;
         }
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
-            .delimiter(format.delimiter().unwrap_or(b','))
+            .delimiter(delimiter)
             .from_reader(block.bytes.as_slice());
         let mut record = csv::ByteRecord::new();
         while self.rows < ROWS && reader.read_byte_record(&mut record).unwrap_or(false) {

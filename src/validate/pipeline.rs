@@ -39,6 +39,8 @@ pub struct CheckedRow<'b> {
 pub struct Totals {
     /// How many rows there are.
     pub rows: u64,
+    /// Lines that are no rows: separators alone, a footer.
+    pub skipped: u64,
     /// What the valid rows refer to in Tray.
     pub references: References,
     duplicates: Duplicates,
@@ -78,7 +80,7 @@ pub fn run<R: Read, E: From<io::Error>>(
         referred: HashSet::new(),
         slots: HashMap::new(),
     };
-    let mut rows = 0;
+    let (mut rows, mut skipped) = (0, 0);
     let mut duplicates = Duplicates::new(identify);
     ordered::run(
         blocks,
@@ -91,6 +93,7 @@ pub fn run<R: Read, E: From<io::Error>>(
             (block, found)
         },
         |blocks, (block, found)| {
+            skipped += found.skipped;
             receive_block(&block, &found, &mut rows, &mut duplicates, &mut receive)?;
             blocks.recycle(block);
             Ok(())
@@ -98,6 +101,7 @@ pub fn run<R: Read, E: From<io::Error>>(
     )?;
     let mut totals = Totals {
         rows,
+        skipped,
         references: References::default(),
         duplicates,
         slots: HashMap::new(),
@@ -125,6 +129,8 @@ struct Worker<'c> {
 #[derive(Default)]
 struct BlockRows {
     rows: Vec<BlockRow>,
+    /// Lines that are none.
+    skipped: u64,
     /// Of the valid rows, where identities are kept: key, and digest of the end user.
     identities: Vec<(Key, u128)>,
     /// Of the valid rows, each row's one behind the other's.
@@ -154,7 +160,7 @@ impl<'c> Worker<'c> {
         let mut found = BlockRows::default();
         // a block is a few MiB at most
         let short = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        for_each_row(block, layout, |at, row, mut problems| {
+        let skipped = for_each_row(block, layout, |at, row, mut problems| {
             let state = match row {
                 Some(row) => self.check_row(row, &mut problems, &mut found),
                 None => RowState::Invalid(None),
@@ -167,6 +173,7 @@ impl<'c> Worker<'c> {
                 state,
             });
         });
+        found.skipped = skipped;
         found
     }
 

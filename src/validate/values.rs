@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use crate::catalog::schema::Schema;
 use crate::input::fields::{Field, Part};
 use crate::input::row::Row;
+use crate::input::{is_space, trim};
 use crate::issue::{Code, Problem};
 use crate::json::{Kind, NodeId, Tree};
 
@@ -214,20 +215,6 @@ pub(super) fn alike(id: &str) -> Option<String> {
     let visible: String = id.chars().filter(|c| !is_space(*c)).collect();
     let composed = icu_normalizer::ComposingNormalizerBorrowed::new_nfc();
     Some(composed.normalize(&visible).to_lowercase()).filter(|alike| alike != id)
-}
-
-/// White space, also of the kinds that nobody sees.
-fn is_space(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(
-            c,
-            '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}' | '\u{00ad}'
-        )
-}
-
-/// The text without white space around it, visible or not.
-pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches(is_space)
 }
 
 fn is_padded(text: &str) -> bool {

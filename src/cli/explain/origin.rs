@@ -83,7 +83,7 @@ impl Origins {
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
-            .delimiter(layout.format.delimiter().unwrap_or(b','))
+            .delimiter(layout.delimiter.unwrap_or(b','))
             .from_reader(raw);
         let mut record = csv::ByteRecord::new();
         if !reader.read_byte_record(&mut record).unwrap_or(false) {

@@ -72,6 +72,7 @@ pub fn run(args: &ImportArgs, shared: &Shared, printer: &Printer) -> Result<Exit
         deny_warnings: args.deny_warnings,
     };
     let outcome = loaded.check(true, &mut listener)?;
+    loaded.print_notes(&outcome, printer);
     let totals = (outcome.index.total, outcome.index.invalid);
     let import = Import {
         totals,
