@@ -29,18 +29,21 @@ impl StepError {
     /// A call that brought no result and never will.
     pub fn of_trouble(trouble: &Trouble, step: Step) -> StepError {
         let failed = |code, retryable, what: &str, message: &str| {
-            let message = format!("{what}: {message}");
+            let message = format!("{what}{message}");
             StepError::failed(code, step, retryable, message)
         };
         match trouble {
-            Trouble::Refused(message) => failed(code::REFUSED, false, "Tray refused", message),
+            Trouble::Refused(message) => failed(code::REFUSED, false, "Tray refused: ", message),
             Trouble::TokenRefused { message, .. } => {
-                let what = "Tray refused the end user's token, also a new one";
+                let what = "Tray refused the end user's token, also a new one: ";
                 failed(code::UNAUTHORIZED, true, what, message)
             }
-            Trouble::NotSent(message) | Trouble::Open(message) => {
-                failed(code::NO_ANSWER, true, "no usable answer from Tray", message)
-            }
+            Trouble::NotSent(message) | Trouble::Open(message) => failed(
+                code::NO_ANSWER,
+                true,
+                "no usable answer from Tray: ",
+                message,
+            ),
             Trouble::Throttled(_) => StepError::failed(
                 code::NO_ANSWER,
                 step,
