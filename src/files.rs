@@ -78,16 +78,20 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// When there is one already ([`io::ErrorKind::AlreadyExists`]), or it cannot be written; the path is named.
 pub(crate) fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let write = || {
-        let mut options = OpenOptions::new();
-        let mut file = options
-            .write(true)
-            .create_new(true)
-            .mode(PRIVATE)
-            .open(path)?;
+        let mut file = open_new(path)?;
         file.write_all(bytes)?;
         file.sync_all()
     };
     write().map_err(naming("write", path))
+}
+
+/// Opens a file that was not there and that only its owner can read; follows no link.
+///
+/// # Errors
+/// As [`create_new`], without the path.
+pub(crate) fn open_new(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    (options.write(true).create_new(true).mode(PRIVATE)).open(path)
 }
 
 fn naming(what: &str, path: &Path) -> impl Fn(io::Error) -> io::Error {

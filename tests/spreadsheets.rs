@@ -8,8 +8,8 @@
 
 mod common;
 
-use common::checked::{catalog, validate};
-use common::{Bench, Tray};
+use common::Bench;
+use common::checked::{catalog, import, validate};
 use serde_json::json;
 
 const HEADER: &str = "externalUserId,connector,connectorVersion,data.api_key";
@@ -23,19 +23,8 @@ fn read(name: &str, text: impl AsRef<[u8]>, notes: &[&str]) {
     assert_eq!(found.list(), [""; 0]);
     found.output.tells(&["All 2 rows are valid"]).tells(notes);
     // the second pass of an import finds the same rows
-    let tray = Tray::new();
-    let input = bench.path(name);
-    let tool = bench.tool(&[
-        "import",
-        "--catalog",
-        "catalog",
-        "--results",
-        "r.jsonl",
-        "--sandbox",
-    ]);
-    let summary = tool.arg(&input).args(["--rate", "unlimited"]).json(0);
+    let summary = import(&bench, name).json(0);
     assert_eq!(summary["rows"]["done"], 2, "{summary}");
-    drop(tray);
 }
 
 #[test]
@@ -160,15 +149,7 @@ fn marks_at_the_beginning_of_our_own_files_are_no_matter() {
     bench.input("config.toml", marked("rate = 20"));
     bench.input("solutions.json", marked("[]"));
     bench.input("token", marked("CANARY-token"));
-    let input = bench.input("c.csv", marked(&format!("{HEADER}\n{ROWS}")));
-    let tool = bench.tool(&[
-        "import",
-        "--catalog",
-        "catalog",
-        "--results",
-        "r.jsonl",
-        "--sandbox",
-    ]);
+    bench.input("c.csv", marked(&format!("{HEADER}\n{ROWS}")));
     let more = [
         "--mapping",
         "m.toml",
@@ -177,11 +158,7 @@ fn marks_at_the_beginning_of_our_own_files_are_no_matter() {
         "--solutions",
         "solutions.json",
     ];
-    let summary = tool
-        .arg(&input)
-        .args(more)
-        .args(["--rate", "unlimited"])
-        .json(0);
+    let summary = import(&bench, "c.csv").args(more).json(0);
     assert_eq!(summary["rows"]["done"], json!(2));
     let wide: Vec<u8> = "\u{feff}ignore = [\"x\"]"
         .encode_utf16()
@@ -190,6 +167,6 @@ fn marks_at_the_beginning_of_our_own_files_are_no_matter() {
     bench.input("m16.toml", wide);
     bench
         .tool(&["validate", "--catalog", "catalog", "--mapping", "m16.toml"])
-        .arg(&input)
+        .arg(bench.path("c.csv"))
         .expect(0);
 }

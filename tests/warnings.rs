@@ -8,8 +8,8 @@
 
 mod common;
 
-use common::checked::{catalog, mailer, validate};
-use common::{Bench, Tray};
+use common::Bench;
+use common::checked::{catalog, import, mailer, validate};
 use serde_json::json;
 
 const PADDED: &str = "c-1 ,Acme,mailer,1.0,CANARY1\nc-2,Beta,mailer,1.0,CANARY2\n";
@@ -61,27 +61,16 @@ fn denied_warnings_make_rows_invalid() {
 
 #[test]
 fn an_import_tells_of_warnings_and_goes_on_unless_they_are_denied() {
-    let (bench, tray) = (Bench::new(), Tray::new());
+    let bench = Bench::new();
     catalog(&bench);
-    let input = bench.input("c.csv", mailer(PADDED));
-    let import = |more: &[&str]| {
-        let tool = bench.tool(&[
-            "import",
-            "--catalog",
-            "catalog",
-            "--results",
-            "r.jsonl",
-            "--sandbox",
-        ]);
-        tool.arg(&input).args(["--rate", "unlimited"]).args(more)
-    };
-    import(&["--deny-warnings"])
+    bench.input("c.csv", mailer(PADDED));
+    import(&bench, "c.csv")
+        .args(["--deny-warnings"])
         .expect(3)
         .tells(&["Nothing was sent"]);
-    let summary = import(&[]).json(0);
+    let summary = import(&bench, "c.csv").json(0);
     assert_eq!(summary["warnings"], json!({ "surrounding_space": 1 }));
     assert_eq!(summary["rows"]["done"], 2);
-    drop(tray);
 }
 
 #[test]

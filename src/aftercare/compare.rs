@@ -278,9 +278,7 @@ impl<'a> Expected<'a> {
             let known = self.rows.iter().any(|row| {
                 match (&row.progress.instance_id, &row.facts.instance) {
                     (Some(id), _) => id.to_string() == found.id,
-                    (None, Some(facts)) => {
-                        facts.instance_name == found.name && facts.solution_id == found.solution.id
-                    }
+                    (None, Some(facts)) => found.is_of(&facts.solution_id, &facts.instance_name),
                     (None, None) => may_be_sent(row.progress, Step::Instance),
                 }
             });

@@ -10,7 +10,6 @@ use super::rollback::Rollback;
 use super::tally::Removed;
 use crate::import::error::StepError;
 use crate::model::{Id, RowError, Step};
-use crate::stop::Reason;
 use crate::tray::operations::{
     self as ops, REMOVE_AUTHENTICATION, REMOVE_EXTERNAL_USER, REMOVE_SOLUTION_INSTANCE,
     UPDATE_SOLUTION_INSTANCE,
@@ -227,9 +226,8 @@ impl<T: Transport> Rollback<T> {
     }
 
     pub(super) fn hitch(&self, trouble: &Trouble) -> Hitch {
-        let reasons = self.tray.stop().reasons();
-        let of_token = |reason: &Reason| matches!(reason, Reason::TokenRefused(_));
-        if reasons.iter().any(of_token) && matches!(trouble, Trouble::TokenRefused { .. }) {
+        let of_token = matches!(trouble, Trouble::TokenRefused { .. });
+        if of_token && self.tray.stop().token_is_refused() {
             return Hitch::Stopped;
         }
         match StepError::of_trouble(trouble, Step::User) {

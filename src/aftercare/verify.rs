@@ -11,11 +11,10 @@ use crate::import::error::StepError;
 use crate::model::{DigestMap, Step};
 use crate::results::facts::{Checker, RowFacts};
 use crate::results::users::EndUser;
-use crate::stop::{Reason, Stop};
+use crate::stop::Stop;
 use crate::tray::client::Client;
-use crate::tray::operations::{self as ops, UPDATE_SOLUTION_INSTANCE};
 use crate::tray::outcome::Trouble;
-use crate::tray::session::{Organisation, UserSession};
+use crate::tray::session::{NOT_ENABLED, Organisation, UserSession};
 use crate::tray::transport::Transport;
 
 /// A verification under way.
@@ -92,7 +91,7 @@ impl<T: Transport> Verify<T> {
                 }
                 Ok(None) => return,
                 Err(trouble) => {
-                    if self.master_is_refused() {
+                    if self.tray.stop().token_is_refused() {
                         return;
                     }
                     self.tally.findings().unchecked.push(Unchecked {
@@ -161,22 +160,11 @@ impl<T: Transport> Verify<T> {
     /// What Tray says against it, in words.
     pub async fn enable(&self, user_id: &str, instance_id: &str) -> Result<(), String> {
         let session = self.tray.session(user_id);
-        let answer = session
-            .call(&UPDATE_SOLUTION_INSTANCE, || ops::enable(instance_id))
-            .await;
-        let data = answer.map_err(|trouble| message(&trouble))?;
-        let path = ["updateSolutionInstance", "solutionInstance", "enabled"];
-        match ops::part::<bool>(&data, &path) {
+        match session.enable(instance_id).await {
             Ok(true) => Ok(()),
-            _ => Err("Tray took the call, but says that the instance is not enabled".to_owned()),
+            Ok(false) => Err(NOT_ENABLED.to_owned()),
+            Err(trouble) => Err(message(&trouble)),
         }
-    }
-
-    fn master_is_refused(&self) -> bool {
-        let reasons = self.tray.stop().reasons();
-        reasons
-            .iter()
-            .any(|reason| matches!(reason, Reason::TokenRefused(_)))
     }
 }
 

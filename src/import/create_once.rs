@@ -233,7 +233,7 @@ pub(super) async fn settle<T: Transport, C: Creation<T>>(
         tokio::time::sleep(wait).await;
         let look = creation.look().await;
         found = only(
-            look.map_err(|error| unsettled(ctx, creation, error, whose))?,
+            look.map_err(|error| unsettled::<T, C>(ctx, error, whose))?,
             || creation.several(),
         )?;
         if found.is_some() {
@@ -251,7 +251,6 @@ pub(super) async fn settle<T: Transport, C: Creation<T>>(
 /// A question that brought no answer leaves the outcome open.
 fn unsettled<T: Transport, C: Creation<T>>(
     ctx: &Context<T>,
-    _: &C,
     error: LookError,
     whose: Whose,
 ) -> StepError {

@@ -14,9 +14,9 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::context::Context;
 use super::error::StepError;
 use super::row::RowInFlight;
-use super::steps::instance::{Existing, instance, settle_open};
+use super::steps::instance::{ExistingInstance, instance, settle_open};
 use crate::batch::Index;
-use crate::model::{Progress, State, Step};
+use crate::model::{Progress, State};
 use crate::tray::transport::Transport;
 
 /// A row of an instance, when it has gone as far as it can by itself.
@@ -24,7 +24,7 @@ pub(super) enum Member {
     /// Its authentication exists.
     Ready(Box<RowInFlight>),
     /// Was done before this run, as part of this instance.
-    Done(Option<Existing>),
+    Done(Option<ExistingInstance>),
     /// The row of this number failed, in this run or before.
     Failed(u64),
     /// Not brought to its end in this run.
@@ -37,12 +37,7 @@ impl Member {
         match known {
             Some(progress) if progress.state == State::Failed => Member::Failed(number),
             Some(progress) if progress.state == State::Done => {
-                Member::Done(progress.instance_id.as_ref().map(|id| Existing {
-                    id: id.to_string(),
-                    ours: progress.created.has(Step::Instance),
-                    enabled: false,
-                    fresh: true,
-                }))
+                Member::Done(ExistingInstance::recorded(progress))
             }
             _ => Member::Unfinished,
         }

@@ -79,6 +79,7 @@ fn deliver(source: &RowSource, sender: &mpsc::Sender<Item>) -> Result<(), Option
     source.layout.skip_head(&mut blocks).map_err(unreadable)?;
     let mut left = source.plan.work;
     let (mut row, mut next) = (0_u32, 0_usize);
+    let mut checker = RowChecker::new(&source.catalog);
     while left > 0 {
         if !same_file(&source.path, &source.fingerprint) {
             return Err(changed("its length or modification time is another"));
@@ -87,7 +88,6 @@ fn deliver(source: &RowSource, sender: &mpsc::Sender<Item>) -> Result<(), Option
             return Err(changed("it is shorter"));
         };
         let mut outcome = Ok(());
-        let mut checker = RowChecker::new(&source.catalog);
         for_each_row(&block, &source.layout, |at, parsed, problems| {
             row += 1;
             let known = next < source.index.rows.len() && source.index.number(next) == row;

@@ -16,7 +16,7 @@ use super::error::ReplayError;
 use super::header::Header;
 use super::journal::AppendFile;
 use super::replay::{Replay, replay_file};
-use crate::files::{PRIVATE, sync_directory};
+use crate::files::{PRIVATE, open_new, sync_directory};
 
 /// Why a results file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -198,20 +198,16 @@ fn still_there(file: &File, path: &Path) -> io::Result<()> {
 }
 
 fn save(file: &File, path: &Path) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    let mut copy = options
-        .write(true)
-        .create_new(true)
-        .mode(PRIVATE)
-        .open(path)?;
+    let mut copy = open_new(path)?;
     let mut buffer = vec![0; 256 * 1024];
     let mut at = 0;
     loop {
-        match file.read_at(&mut buffer, at)? {
-            0 => break,
-            read => copy.write_all(&buffer[..read])?,
+        let read = file.read_at(&mut buffer, at)?;
+        if read == 0 {
+            break;
         }
-        at = copy.metadata()?.len();
+        copy.write_all(&buffer[..read])?;
+        at += read as u64;
     }
     copy.sync_all()
 }
@@ -221,7 +217,7 @@ fn save(file: &File, path: &Path) -> io::Result<()> {
 /// # Errors
 /// A file that cannot be read or understood.
 pub fn read(path: &Path) -> Result<Replay, FileError> {
-    replay_of(&open(path, OpenOptions::new().read(true))?, path)
+    replay_of(&open_to_read(path)?, path)
 }
 
 /// Opens a results file to read all of its lines.
@@ -238,7 +234,7 @@ pub fn open_to_read(path: &Path) -> Result<File, FileError> {
 /// # Errors
 /// As [`read_of`]; a file that is in use.
 pub fn hold(path: &Path, endpoint: &str) -> Result<(Held, Replay), FileError> {
-    let file = open(path, OpenOptions::new().read(true))?;
+    let file = open_to_read(path)?;
     locked(file.try_lock_shared(), path)?;
     let replay = replay_of(&file, path)?;
     of_endpoint(&replay, path, endpoint)?;

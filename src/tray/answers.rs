@@ -21,8 +21,6 @@ pub struct Page<N> {
     page_info: PageInfo,
 }
 
-/// The name until its users page through [`super::paginate`].
-
 #[derive(Debug, Deserialize)]
 struct Edge<N> {
     node: N,
@@ -83,6 +81,13 @@ pub struct ListedInstance {
     pub solution: WithId,
     pub auth_values: Vec<ListedAuthValue>,
     pub config_values: Vec<ListedConfigValue>,
+}
+
+impl ListedInstance {
+    /// Whether it is the instance of this name of this solution: what tells an end user's instances apart.
+    pub fn is_of(&self, solution_id: &str, name: &str) -> bool {
+        self.solution.id == solution_id && self.name == name
+    }
 }
 
 /// A filled auth slot.

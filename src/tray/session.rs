@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use super::client::{Client, Failed, Permit};
 use super::operations::{
     self as ops, AUTHENTICATIONS, AUTHORIZE, ListedAuthentication, ListedInstance, ListedUser,
-    Operation, Page, SOLUTION_INSTANCES, USERS,
+    Operation, Page, SOLUTION_INSTANCES, UPDATE_SOLUTION_INSTANCE, USERS,
 };
 use super::outcome::Trouble;
 use super::owned::{Owned, Reading};
@@ -247,6 +247,9 @@ pub struct UserSession<T> {
     user: Arc<User>,
 }
 
+/// What is said where [`UserSession::enable`] brought nothing.
+pub const NOT_ENABLED: &str = "Tray took the call, but says that the instance is not enabled";
+
 /// Refused tokens of one call, with nothing that explains it, after which it is given up.
 const MOST_REFUSALS: u32 = 10;
 
@@ -414,9 +417,20 @@ impl<T: Transport> UserSession<T> {
         while pages.more() {
             let variables = || ops::solution_instances(Some(solution_id), pages.after());
             let data = self.call(&SOLUTION_INSTANCES, variables).await?;
-            let same = |i: &ListedInstance| i.solution.id == solution_id && i.name == name;
+            let same = |instance: &ListedInstance| instance.is_of(solution_id, name);
             found.extend(pages.receive(&data)?.filter(same));
         }
         Ok(found)
+    }
+
+    /// Enables an instance; whether Tray says that it is enabled ([`NOT_ENABLED`]). It can be done twice.
+    ///
+    /// # Errors
+    /// How the call ended.
+    pub async fn enable(&self, instance_id: &str) -> Result<bool, Trouble> {
+        let variables = || ops::enable(instance_id);
+        let data = self.call(&UPDATE_SOLUTION_INSTANCE, variables).await?;
+        let path = ["updateSolutionInstance", "solutionInstance", "enabled"];
+        Ok(ops::part(&data, &path) == Ok(true))
     }
 }

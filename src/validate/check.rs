@@ -216,7 +216,7 @@ fn check_part(
     let prefix = part.name();
     let unreadable = problems.iter().any(|p| p.field == prefix);
     let (object, failed) = assemble(row, part, schema, problems);
-    values::check_part(row, part, object, schema, problems);
+    values::check_object(&row.tree, object, prefix, Some(schema), problems);
     let Some(validator) = schema.validator() else {
         return;
     };

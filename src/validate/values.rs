@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use crate::catalog::schema::Schema;
-use crate::input::fields::{Field, Part};
+use crate::input::fields::Field;
 use crate::input::row::Row;
 use crate::input::{is_space, trim};
 use crate::issue::{Code, Problem};
@@ -70,18 +70,8 @@ pub(super) fn check_identity(row: &Row<'_>, problems: &mut Vec<Problem>) {
     }
 }
 
-/// Looks at the credentials, which stand whole in the row.
-pub(super) fn check_part(
-    row: &Row<'_>,
-    part: Part,
-    object: NodeId,
-    schema: &Schema,
-    problems: &mut Vec<Problem>,
-) {
-    check_object(&row.tree, object, part.name(), Some(schema), problems);
-}
-
-fn check_object(
+/// Looks at the credentials within an object of this path; `schema` says which of them are required.
+pub(super) fn check_object(
     tree: &Tree<'_>,
     object: NodeId,
     path: &str,

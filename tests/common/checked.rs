@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{Bench, Output};
+use super::{Bench, Output, Tool};
 
 /// A connector `mailer` 1.0 that requires `api_key` and knows `private_key` and `port`.
 pub fn catalog(bench: &Bench) {
@@ -85,4 +85,11 @@ impl Found {
 /// Rows under the header that `mailer` needs.
 pub fn mailer(rows: &str) -> String {
     format!("externalUserId,userName,connector,connectorVersion,data.api_key\n{rows}")
+}
+
+/// `import --sandbox` of an input of the working directory.
+pub fn import<'b>(bench: &'b Bench, name: &str) -> Tool<'b> {
+    let arguments = ["--catalog", "catalog", "--results", "r.jsonl"];
+    let tool = bench.tool(&["import", "--sandbox", "--rate", "unlimited"]);
+    tool.args(arguments).arg(bench.path(name))
 }

@@ -9,12 +9,13 @@ use crate::import::create_once::{
     Caller, Creation, LookError, create_once, may_have_been_created, only,
 };
 use crate::import::error::{StepError, Whose, open_creation};
-use crate::import::row::{RowInFlight, WorkRow};
+use crate::import::row::{Placement, RowInFlight, WorkRow};
 use crate::import::users::Origin;
 use crate::model::{Step, code};
 use crate::secret::SecretValue;
 use crate::tray::operations::{
-    self as ops, CREATE_USER_AUTHENTICATION, ListedAuthentication, NewAuthentication, Operation,
+    self as ops, CREATE_USER_AUTHENTICATION, ListedAuthentication, ListedInstance,
+    NewAuthentication, Operation,
 };
 use crate::tray::outcome::Trouble;
 use crate::tray::owned::Owned;
@@ -60,10 +61,9 @@ pub(in crate::import) async fn authentication<T: Transport>(
         }
     }
     let created = create_once(ctx, &wanted, slice::from_mut(row), open).await?;
-    row.has(STEP, &created.id, created.whose == Whose::Ours);
-    ctx.tally
-        .counts()
-        .brought(STEP, created.whose == Whose::Ours);
+    let ours = created.whose == Whose::Ours;
+    row.has(STEP, &created.id, ours);
+    ctx.tally.counts().brought(STEP, ours);
     if work.hidden
         && let Some(user) = row.user.shared.get()
     {
@@ -125,10 +125,13 @@ impl<T: Transport> Wanted<'_, T> {
     /// no list shows it. It is the row's: nothing else of this batch goes there, and no other could.
     fn in_slot(&self, owned: &Owned) -> Option<String> {
         let placement = self.work.placement.as_ref()?;
-        let mut instances = owned.instances.iter().filter(|instance| {
-            instance.solution.id == placement.solution_id
-                && instance.name == placement.instance_name
-        });
+        let Placement {
+            solution_id,
+            instance_name,
+            ..
+        } = placement;
+        let same = |instance: &&ListedInstance| instance.is_of(solution_id, instance_name);
+        let mut instances = owned.instances.iter().filter(same);
         let instance = instances.next().filter(|_| instances.next().is_none())?;
         let mut slots = instance.auth_values.iter();
         let filled = slots.find(|value| value.external_id == placement.slot)?;

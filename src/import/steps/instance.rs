@@ -8,17 +8,16 @@ use crate::import::create_once::{Caller, Creation, LookError, create_once, only,
 use crate::import::error::{StepError, Whose, open_creation};
 use crate::import::row::RowInFlight;
 use crate::import::users::Origin;
-use crate::model::{State, Step, Steps, code};
+use crate::model::{Progress, State, Step, Steps, code};
 use crate::secret::SecretValue;
-use crate::tray::operations::{
-    self as ops, CREATE_SOLUTION_INSTANCE, ListedInstance, Operation, UPDATE_SOLUTION_INSTANCE,
-};
+use crate::tray::operations::{self as ops, CREATE_SOLUTION_INSTANCE, ListedInstance, Operation};
+use crate::tray::session::NOT_ENABLED;
 use crate::tray::transport::Transport;
 
 const STEP: Step = Step::Instance;
 
 /// An instance that exists.
-pub(in crate::import) struct Existing {
+pub(in crate::import) struct ExistingInstance {
     pub(in crate::import) id: String,
     /// Whether this batch made it.
     pub(in crate::import) ours: bool,
@@ -27,12 +26,24 @@ pub(in crate::import) struct Existing {
     pub(in crate::import) fresh: bool,
 }
 
+impl ExistingInstance {
+    /// The instance that the results have for a row, as far as they tell: what it is in Tray may be another.
+    pub(in crate::import) fn recorded(progress: &Progress) -> Option<ExistingInstance> {
+        Some(ExistingInstance {
+            id: progress.instance_id.as_ref()?.to_string(),
+            ours: progress.created.has(STEP),
+            enabled: false,
+            fresh: true,
+        })
+    }
+}
+
 /// Brings a group whose authentications all exist to its end. `known` is the group's instance as other rows know
 /// it; the permit is given back while the rows only wait.
 pub(in crate::import) async fn instance<T: Transport>(
     ctx: &Context<T>,
     rows: &mut [RowInFlight],
-    known: Option<Existing>,
+    known: Option<ExistingInstance>,
     enable: bool,
     permit: Option<OwnedSemaphorePermit>,
 ) -> Result<(), StepError> {
@@ -63,18 +74,14 @@ pub(in crate::import) async fn instance<T: Transport>(
             () = tokio::time::sleep(ctx.settings.enable_delay) => {}
         }
     }
-    let variables = || ops::enable(&existing.id);
-    let answer = (wanted.session)
-        .call(&UPDATE_SOLUTION_INSTANCE, variables)
-        .await;
-    let answer = answer.map_err(|trouble| ctx.error(&trouble, Step::Enable))?;
-    let path = ["updateSolutionInstance", "solutionInstance", "enabled"];
-    if ops::part::<bool>(&answer, &path) != Ok(true) {
+    let enabled = wanted.session.enable(&existing.id).await;
+    if !enabled.map_err(|trouble| ctx.error(&trouble, Step::Enable))? {
+        let message = NOT_ENABLED.to_owned();
         return Err(StepError::failed(
             code::NOT_ENABLED,
             Step::Enable,
             true,
-            "Tray took the call, but says that the instance is not enabled".to_owned(),
+            message,
         ));
     }
     for row in rows.iter_mut() {
@@ -89,17 +96,11 @@ async fn find_or_create<T: Transport>(
     ctx: &Context<T>,
     rows: &mut [RowInFlight],
     wanted: &WantedInstance<T>,
-    known: Option<Existing>,
-) -> Result<Existing, StepError> {
-    let mut recorded = rows.iter().filter_map(|row| {
-        Some(Existing {
-            id: row.progress.instance_id.as_ref()?.to_string(),
-            ours: row.progress.created.has(STEP),
-            enabled: false,
-            fresh: true,
-        })
-    });
-    if let Some(existing) = recorded.next().or(known) {
+    known: Option<ExistingInstance>,
+) -> Result<ExistingInstance, StepError> {
+    let recorded = |row: &RowInFlight| ExistingInstance::recorded(&row.progress);
+    let recorded = rows.iter().find_map(recorded);
+    if let Some(existing) = recorded.or(known) {
         let in_place = |row: &RowInFlight| {
             row.progress.instance_id.is_some() && !row.progress.lost.has(Step::Authentication)
         };
@@ -107,7 +108,7 @@ async fn find_or_create<T: Transport>(
             return grow(ctx, rows, wanted, existing).await;
         }
         let enabled = rows.iter().any(|row| row.progress.enabled == Some(true));
-        return Ok(Existing {
+        return Ok(ExistingInstance {
             enabled,
             ..existing
         });
@@ -119,13 +120,12 @@ async fn find_or_create<T: Transport>(
     if open.is_none() && rows[0].user.origin().await != Some(Origin::ThisRun) {
         let owned = wanted.session.owned().await;
         let owned = owned.map_err(|trouble| ctx.error(&trouble, STEP))?;
-        let same =
-            |i: &&ListedInstance| i.solution.id == wanted.solution_id && i.name == wanted.name;
+        let same = |i: &&ListedInstance| i.is_of(&wanted.solution_id, &wanted.name);
         let found = owned.instances.iter().filter(same).cloned().collect();
         if let Some(found) = only(found, several)? {
             wanted.fill(ctx, rows, &found).await?;
             ctx.tally.counts().brought(STEP, false);
-            return Ok(Existing {
+            return Ok(ExistingInstance {
                 enabled: found.enabled,
                 id: found.id,
                 ours: false,
@@ -139,7 +139,7 @@ async fn find_or_create<T: Transport>(
         fill_what_was_sent(ctx, rows, wanted, found).await?;
     }
     ctx.tally.counts().brought(STEP, ours);
-    Ok(Existing {
+    Ok(ExistingInstance {
         id: created.id,
         ours,
         enabled: created.found.is_some_and(|found| found.enabled),
@@ -173,8 +173,8 @@ async fn grow<T: Transport>(
     ctx: &Context<T>,
     rows: &mut [RowInFlight],
     wanted: &WantedInstance<T>,
-    existing: Existing,
-) -> Result<Existing, StepError> {
+    existing: ExistingInstance,
+) -> Result<ExistingInstance, StepError> {
     // a listing may lag behind what the results know
     for wait in ctx.settings.patience().at_once_and_later() {
         tokio::time::sleep(wait).await;
@@ -185,7 +185,7 @@ async fn grow<T: Transport>(
         let listed = listed.map_err(|trouble| ctx.error(&trouble, STEP))?;
         if let Some(found) = listed.into_iter().find(|one| one.id == existing.id) {
             wanted.fill(ctx, rows, &found).await?;
-            return Ok(Existing {
+            return Ok(ExistingInstance {
                 enabled: found.enabled,
                 fresh: existing.ours,
                 ..existing
