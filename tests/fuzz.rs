@@ -357,7 +357,7 @@ fn results_files() {
                 );
             }
             Err(ReplayError::OtherBatch { line }) => assert!(line > 1),
-            Err(ReplayError::Version { found }) => assert_ne!(found, VERSION),
+            Err(ReplayError::Version { found, .. }) => assert_ne!(found, VERSION),
             Err(ReplayError::Io(error)) => panic!("{error}"),
         }
     });

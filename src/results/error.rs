@@ -2,8 +2,6 @@
 
 use std::io;
 
-use super::header::VERSION;
-
 /// Why a results file cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
@@ -25,9 +23,9 @@ pub enum ReplayError {
     Foreign(&'static str),
     /// Written by a later version of this tool.
     #[error(
-        "the results file has format version {found}; this version of tray-import reads {VERSION}"
+        "the results file has format version {found}; this version of tray-import reads {known}"
     )]
-    Version { found: u32 },
+    Version { found: u32, known: u32 },
 }
 
 impl ReplayError {

@@ -13,7 +13,6 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
-use super::line::parse;
 use crate::model::Key;
 use crate::secret::SecretText;
 
@@ -252,6 +251,11 @@ impl RowFacts {
         self.authentication = later.authentication.or(self.authentication.take());
         self.instance = later.instance.or(self.instance.take());
     }
+}
+
+/// What a line says of something, or why it does not.
+pub(super) fn parse<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, String> {
+    serde_json::from_slice(line).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -70,6 +70,7 @@ impl Header {
         if header.version != VERSION {
             return Err(ReplayError::Version {
                 found: header.version,
+                known: VERSION,
             });
         }
         match check(line) {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::facts::{Facts, RowFacts};
+use super::facts::{Facts, RowFacts, parse};
 use crate::model::{Key, Progress};
 
 /// Appends a row's line to `out`; what is recorded besides the row's progress stands behind it.
@@ -100,10 +100,6 @@ pub(super) fn read_facts(line: &[u8]) -> Result<(Timestamp, RowFacts), String> {
         at: Timestamp,
     }
     Ok((parse::<At>(line)?.at, RowFacts::read(line)?))
-}
-
-pub(super) fn parse<'a, T: Deserialize<'a>>(line: &'a [u8]) -> Result<T, String> {
-    serde_json::from_slice(line).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

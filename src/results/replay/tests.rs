@@ -150,7 +150,7 @@ fn a_later_format_is_refused() {
     let text = String::from_utf8(file(true)).unwrap();
     let later = text.replacen("\"version\":1", "\"version\":2", 1);
     let error = replay_bytes(later.as_bytes()).unwrap_err();
-    assert!(matches!(error, ReplayError::Version { found: 2 }));
+    assert!(matches!(error, ReplayError::Version { found: 2, known: 1 }));
 }
 
 /// A line: which of four rows, and what becomes of its end user, of whom there are two.

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::super::behaviour::{ConfigReadForm, RemovalToken};
 use super::super::platform::Solution;
+use super::objects::or_default;
 use super::table::Object;
 use super::{
     Authentication, Caller, Instance, InstanceCriteria, Model, Page, Paging, Refusal, UserCriteria,
@@ -249,13 +249,4 @@ fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Refusal> {
 
 fn not_json(_: serde_json::Error) -> Refusal {
     Refusal::NotJson("the arguments")
-}
-
-/// For fields that may be `null` as well as absent.
-pub(super) fn or_default<'de, D, T>(value: D) -> Result<T, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Default + Deserialize<'de>,
-{
-    Option::deserialize(value).map(Option::unwrap_or_default)
 }

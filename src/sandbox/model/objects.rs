@@ -7,7 +7,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::calls::or_default;
 use crate::secret::SecretText;
 
 /// A value of the API's `Json` scalar, which should be a string that holds JSON text.
@@ -223,4 +222,13 @@ pub struct InstanceCriteria {
     pub name: Option<String>,
     pub owner: Option<String>,
     pub solution_id: Option<String>,
+}
+
+/// For fields that may be `null` as well as absent.
+pub(super) fn or_default<'de, D, T>(value: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::deserialize(value).map(Option::unwrap_or_default)
 }
